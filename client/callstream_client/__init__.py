@@ -1,0 +1,1 @@
+"""Typed events and a reader for Callstream's streams."""

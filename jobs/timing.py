@@ -1,0 +1,74 @@
+"""Every wait of the system in one struct, so that tests can run at a fraction of them."""
+
+import msgspec
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Lengths of time in ms, at their production values."""
+
+    lease_ms: int = 10_000
+    """How long a claim holds its calls without a renewal."""
+    renew_every_ms: int = 3_000
+    """How often a working claim renews its lease."""
+    quiet_ms: int = 250
+    """A call claimed this recently is due again only after this long: a burst is one read."""
+    pace_ms: int = 250
+    """The least time between two claims of one portal that has no full batch waiting."""
+    recent_ms: int = 1_000
+    """How long a settled call's claim time is remembered for the quiet rule."""
+    ring_horizon_ms: int = 1_000
+    """Work due within this long gets a deferred doorbell; later work is left to the sweep."""
+    bell_ms: int = 5_000
+    """After this long past its ringing time an unanswered doorbell counts as lost."""
+    bell_crowded_ms: int = 60_000
+    """The same while the queue is longer than the fleet can soon serve."""
+    sweep_every_ms: int = 100
+    """How often one worker looks for due portals that have no doorbell."""
+    fleet_beat_ms: int = 3_000
+    """How often a worker says how many slots it has; three missed beats and it is gone."""
+
+    gather_ms: int = 2
+    """How long the front door gathers notifications for one commit."""
+    mark_deadline_ms: int = 2_000
+    """How long a notification may wait for its commit before the answer is 503."""
+
+    again_first_ms: int = 250
+    """First wait of a call whose read was overtaken by another reader's; doubles each time."""
+    again_last_ms: int = 5_000
+    """Longest wait of a call whose read was overtaken."""
+    lagging_rungs_ms: tuple[int, ...] = (1_000, 10_000, 30_000, 30_000)
+    """Waits of a call for which HubSpot answered an older state than the published one."""
+    revert_after_ms: int = 60_000
+    """An older `updatedAt` that HubSpot insists on for this long is accepted."""
+    behind_rungs_ms: tuple[int, ...] = (1_000, 5_000, 30_000, 120_000)
+    """Waits of a call whose read does not yet show what a notification said."""
+    hint_patience_ms: int = 120_000
+    """How long after its first test an unmet hint is kept."""
+    gone_apart_ms: int = 10_000
+    """The least time between two rounds that find an id missing."""
+    gone_held_ms: int = 600_000
+    """How long the verdict "gone" is held when no notification announced it."""
+    record_retry_ms: int = 2_000
+    """First wait of a call that HubSpot refuses or that does not decode; doubles each time."""
+
+    portal_backoff_first_ms: int = 500
+    """First sleep of a portal whose API fails; doubles each time."""
+    portal_backoff_last_ms: int = 300_000
+    """Longest sleep of a portal whose API fails."""
+    request_timeout_ms: int = 10_000
+    """How long one HubSpot request may take."""
+    budget_window_ms: int = 10_250
+    """The burst window: HubSpot's 10 s and a margin for the way there."""
+    projection_idle_ms: int = 600_000
+    """A list of read properties that no process used for this long may be replaced."""
+
+    def scaled(self, factor: float) -> "Timing":
+        """Return the same timing with every wait multiplied by `factor`, at least 1 ms each."""
+
+        def scale(value: int | tuple[int, ...]) -> int | tuple[int, ...]:
+            if isinstance(value, tuple):
+                return tuple(max(1, round(item * factor)) for item in value)
+            return max(1, round(value * factor))
+
+        scaled = {name: scale(value) for name, value in msgspec.structs.asdict(self).items()}
+        return msgspec.convert(scaled, Timing)
