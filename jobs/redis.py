@@ -24,7 +24,7 @@ def connect(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis:
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
-        socket_keepalive=not url.startswith("unix:"),
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         health_check_interval=30,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), retries),
         retry_on_timeout=False,

