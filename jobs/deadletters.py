@@ -9,6 +9,8 @@ import msgspec
 
 RAW_BYTES = 65_536
 """A dead letter keeps at most this much of what it is about."""
+FIELDS = 7
+"""Fields of a letter's stream entry; the ledger's scripts take letters apart by this count."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

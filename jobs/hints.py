@@ -1,6 +1,6 @@
 """What notifications said about a call: kept with its mark until a read has answered it.
 
-A call's hints travel as one byte string, its bucket, which Redis extends without decoding:
+A call's hints travel as one string, its bucket, which Redis extends without decoding:
 `<latest dropped occurred_at in ms>|` and then one JSON object a line, one hint each. A bucket is
 bounded; of the hints that no longer fit only the latest time survives, before the bar (0 = none
 was dropped).
@@ -59,8 +59,8 @@ class Hint(
 class Packed(msgspec.Struct, frozen=True, array_like=True):
     """Hints of one call ready for Redis: the decisive ones apart from mere changes."""
 
-    decisive: bytes
-    changes: bytes
+    decisive: str
+    changes: str
     latest: int
     """The latest `occurred_at` among the changes, in ms."""
 
@@ -78,23 +78,27 @@ _decoder = msgspec.json.Decoder(Hint)
 
 
 def pack(hints: Iterable[Hint]) -> Packed:
-    """Return the hints as bytes, each distinct one once, in their order."""
+    """Return the hints as lines, each distinct one once, in their order."""
     distinct = list(dict.fromkeys(hints))
     changes = [hint for hint in distinct if hint.kind not in DECISIVE_KINDS]
     return Packed(
-        decisive=_encoder.encode_lines([h for h in distinct if h.kind in DECISIVE_KINDS]),
-        changes=_encoder.encode_lines(changes),
+        decisive=_lines([hint for hint in distinct if hint.kind in DECISIVE_KINDS]),
+        changes=_lines(changes),
         latest=max((hint.occurred_at for hint in changes), default=0),
     )
 
 
-def unpack(bucket: bytes) -> Bucket:
+def _lines(hints: list[Hint]) -> str:
+    return _encoder.encode_lines(hints).decode()
+
+
+def unpack(bucket: str) -> Bucket:
     """Return the hints of a bucket, each distinct one once; an empty bucket has none.
 
     Raises:
-        ValueError: the bytes are not a bucket.
+        ValueError: the text is not a bucket.
     """
     if not bucket:
         return Bucket()
-    dropped_until, _, lines = bucket.partition(b"|")
+    dropped_until, _, lines = bucket.partition("|")
     return Bucket(tuple(dict.fromkeys(_decoder.decode_lines(lines))), int(dropped_until))

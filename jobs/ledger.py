@@ -1,13 +1,48 @@
-"""The ledger: which calls may have changed and who is reading them."""
+"""The ledger: which calls may have changed, and who is reading them.
 
-from collections.abc import Sequence
+A call is idle (absent), due, or leased by one claim. Notifications, pages and reconciliations mark
+calls; jobs claim the due ones, read them, and settle each. Time is Redis' own, in epoch ms.
+
+Keys, after the namespace:
+
+- `ledger:portals`: sorted set, portal -> when it wants a reader next; a portal without work, or
+  one that is not connected, is absent
+- `ledger:serial`: counter of claim tokens and doorbells; each is unique
+- `ledger:sweeper`, `ledger:crowded`, `ledger:fleet`: whose turn the sweep is; whether the queue is
+  longer than the fleet can soon serve; sorted set `worker:slots` -> last beat
+- `ledger:<portal>`: hash: open, connected_at, asleep_until, why, failures, claimed_at, side
+- `ledger:<portal>:due`: sorted set, call -> when it is due
+- `ledger:<portal>:leases`: sorted set, call -> when its lease ends
+- `ledger:<portal>:held`: hash, leased call -> `token:marks since:claimed at`
+- `ledger:<portal>:recent`: sorted set, call settled within the last second -> when it was claimed
+- `ledger:<portal>:hints`, `:fresh`: hashes, call -> bucket of hints; fresh ones came during a lease
+- `ledger:<portal>:memo`: hash, call -> what earlier reads found out, as the reader wrote it
+- `ledger:<portal>:bells`: sorted set, doorbell on its way -> when it counts as lost
+- `ledger:<portal>:claims`: sorted set, token of a living claim -> when its lease ends
+
+`calls:dead` belongs to `jobs.deadletters`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeVar
 
 import msgspec
 from redis.asyncio import Redis
 
-from jobs.deadletters import DeadLetter
-from jobs.hints import Hint
+from jobs.deadletters import FIELDS, DeadLetter
+from jobs.deadletters import fields as dead_letter_fields
+from jobs.hints import HARD_BYTES, SOFT_BYTES, Hint, pack
+from jobs.scripts import Script
 from jobs.timing import Timing
+
+BATCH = 100
+"""Calls of one claim: as many as HubSpot answers in one batch read."""
+SWEEP_RINGS = 500
+"""The most doorbells that one sweep rings."""
+BELL_SLACK_MS = 20
+"""A doorbell that rings this much later than wanted is early enough."""
+
+T = TypeVar("T")
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -23,26 +58,287 @@ class Bell(msgspec.Struct, frozen=True, array_like=True):
 
     portal_id: int
     bell_id: str
+    """Never used twice."""
     delay_ms: int
 
 
+class ClaimedCall(msgspec.Struct, frozen=True, array_like=True):
+    """A call that a claim holds."""
+
+    call_id: str
+    memo: str
+    """What the last reader left with `Later`; empty at first."""
+    hints: str
+    """The bucket of hints (see `jobs.hints`) that came since."""
+
+
+class Claim(msgspec.Struct, frozen=True, array_like=True):
+    """The answer to a claim; without a token nothing was claimed."""
+
+    token: str
+    lease_ends_at: int
+    """When the lease ends unless it is renewed, in Redis' epoch ms."""
+    claimed_at: int
+    """Redis' time of the claim, in epoch ms."""
+    failures: int
+    """How often in a row the portal's API has failed."""
+    connected_at: int
+    """When the portal was first connected, in Redis' epoch ms."""
+    calls: list[ClaimedCall]
+    bells: list[Bell]
+    """Doorbells to ring now, for what is left."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The call's state is on the stream."""
+
+    call_id: str
+
+
+class Later(msgspec.Struct, frozen=True):
+    """The call is due again after `wait_ms`."""
+
+    call_id: str
+    wait_ms: int = 0
+    memo: str | None = None
+    """What the next reader must know, the claimed hints among it; None leaves memo and hints."""
+
+
+class Dead(msgspec.Struct, frozen=True):
+    """The call cannot be processed and is set aside."""
+
+    call_id: str
+    letter: DeadLetter
+
+
+Verdict = Done | Later | Dead
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """What a claim's work said about its portal."""
+
+    kind: Literal["", "well", "failed", "waits"] = ""
+    """`well`: the API answered; `failed`: it did not, and failures are counted; `waits`: the
+    portal sleeps without fault, as for budget; empty: nothing was learned."""
+    sleep_ms: int = 0
+    why: str = ""
+
+
+class _Settled(msgspec.Struct, frozen=True, array_like=True):
+    lost: int
+    bells: list[Bell]
+
+
+class PortalState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger holds of one portal."""
+
+    portal_id: int
+    open: bool
+    due: int
+    leased: int
+    bells: int
+    asleep_until: int
+    """Redis' epoch ms; 0 = awake."""
+    why: str
+    oldest_due_at: int
+    """Redis' epoch ms; 0 = nothing is due."""
+
+
+def _limits(timing: Timing) -> bytes:
+    return _packer.encode(
+        {
+            "batch": BATCH,
+            "bell": timing.bell_ms,
+            "bell_crowded": timing.bell_crowded_ms,
+            "bell_slack": BELL_SLACK_MS,
+            "fleet_beat": timing.fleet_beat_ms,
+            "hard": HARD_BYTES,
+            "letter_fields": FIELDS,
+            "lease": timing.lease_ms,
+            "pace": timing.pace_ms,
+            "quiet": timing.quiet_ms,
+            "recent": timing.recent_ms,
+            "ring_horizon": timing.ring_horizon_ms,
+            "soft": SOFT_BYTES,
+        }
+    )
+
+
+_packer = msgspec.msgpack.Encoder()
+
+
+def _decode(answer: object, kind: type[T]) -> T:
+    if not isinstance(answer, bytes):
+        msg = f"the ledger's script answered {type(answer).__name__}, not bytes"
+        raise TypeError(msg)
+    return msgspec.msgpack.decode(answer, type=kind, strict=False)
+
+
+def _pack_marks(marks: Iterable[Mark]) -> bytes:
+    """Return the marks by portal and call, the hints of each call together."""
+    portals: dict[int, dict[str, list[Hint]]] = {}
+    for mark in marks:
+        calls = portals.setdefault(mark.portal_id, {})
+        calls.setdefault(mark.call_id, []).extend(mark.hints)
+    return _packer.encode(
+        [
+            (str(portal_id), [(call_id, *_pack_hints(hints)) for call_id, hints in calls.items()])
+            for portal_id, calls in portals.items()
+        ]
+    )
+
+
+def _pack_hints(hints: Iterable[Hint]) -> tuple[str, str, int]:
+    packed = pack(hints)
+    return packed.decisive, packed.changes, packed.latest
+
+
+def _pack_verdict(verdict: Verdict) -> tuple[object, ...]:
+    match verdict:
+        case Done(call_id):
+            return (call_id, "done")
+        case Later(call_id, wait_ms, None):
+            return (call_id, "later", wait_ms)
+        case Later(call_id, wait_ms, memo):
+            return (call_id, "later", wait_ms, memo)
+        case Dead(call_id, _):
+            return (call_id, "dead")
+
+
+def _flatten(letters: Iterable[DeadLetter]) -> list[bytes | str]:
+    """Return the letters' fields one after the other: Redis' msgpack knows no raw bytes."""
+    return [field for letter in letters for field in dead_letter_fields(letter)]
+
+
 class Ledger:
-    """The ledger on one Redis."""
+    """The ledger on one Redis.
+
+    Every method is one script call, or one pipeline, and raises `redis.RedisError` when Redis
+    does not take it: then nothing of it, or all of it, was applied.
+    """
 
     def __init__(self, redis: Redis, namespace: str, timing: Timing) -> None:
         """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty)."""
+        space = f"{namespace}:" if namespace else ""
         self._redis = redis
-        self._prefix = f"{namespace}:" if namespace else ""
+        self._prefix = f"{space}ledger:"
+        self._portals = f"{self._prefix}portals"
+        self._dead = f"{space}calls:dead"
+        self._constants = (self._prefix, _limits(timing))
         self._timing = timing
+        self._mark = self._script("mark")
+        self._claim = self._script("claim")
+        self._renew = self._script("renew")
+        self._settle = self._script("settle")
+        self._sweep = self._script("sweep")
+        self._portal = self._script("portal")
+
+    def _script(self, name: str) -> Script:
+        return Script(self._redis, "ledger/common", f"ledger/{name}")
 
     async def mark(
         self, marks: Sequence[Mark], dead_letters: Sequence[DeadLetter] = ()
     ) -> list[Bell]:
-        """Mark the calls and set the dead letters aside, all in one script call.
+        """Mark the calls and set the dead letters aside; marks may be repeated.
 
         Returns the doorbells that must now be rung.
-
-        Raises:
-            redis.RedisError: nothing, or all of it, was applied; marks may be repeated.
         """
-        raise NotImplementedError
+        answer = await self._mark(
+            [self._portals, self._dead],
+            [*self._constants, _pack_marks(marks), *_flatten(dead_letters)],
+        )
+        return _decode(answer, list[Bell])
+
+    async def claim(self, portal_id: int, bell_id: str = "", *, side_by_side: int = 1) -> Claim:
+        """Lease up to `BATCH` due calls of the portal, the oldest first.
+
+        Args:
+            portal_id: whose calls.
+            bell_id: the doorbell that is answered; empty for none.
+            side_by_side: how many claims of this portal may be alive at once.
+        """
+        answer = await self._claim(
+            [self._portals], [*self._constants, str(portal_id), bell_id, side_by_side]
+        )
+        return _decode(answer, Claim)
+
+    async def renew(self, portal_id: int, token: str, call_ids: Sequence[str]) -> int:
+        """Extend the claim's leases; return how many of the calls it still holds."""
+        kept = await self._renew(
+            [self._portals],
+            [*self._constants, str(portal_id), token, _packer.encode(call_ids)],
+        )
+        return msgspec.convert(kept, int)
+
+    async def settle(
+        self,
+        portal_id: int,
+        token: str,
+        verdicts: Sequence[Verdict],
+        outcome: Outcome | None = None,
+    ) -> list[Bell]:
+        """End the claim with a verdict on each of its calls; return the doorbells to ring.
+
+        A verdict on a call that the claim no longer holds has no effect.
+        """
+        packed = _packer.encode([_pack_verdict(verdict) for verdict in verdicts])
+        answer = await self._settle(
+            [self._portals, self._dead],
+            [
+                *self._constants,
+                str(portal_id),
+                token,
+                packed,
+                _packer.encode(outcome or Outcome()),
+                *_flatten(verdict.letter for verdict in verdicts if isinstance(verdict, Dead)),
+            ],
+        )
+        return _decode(answer, _Settled).bells
+
+    async def sweep(self, worker: str, queue: str) -> list[Bell]:
+        """Return doorbells for due portals that have none, if it is this worker's turn.
+
+        Args:
+            worker: the worker that asks; it keeps its turn as long as it goes on asking.
+            queue: the key of the sorted set that the doorbells go to.
+        """
+        turn_ms = 5 * self._timing.sweep_every_ms
+        answer = await self._sweep(
+            [self._portals, queue], [*self._constants, worker, turn_ms, SWEEP_RINGS]
+        )
+        return _decode(answer, list[Bell])
+
+    async def beat(self, worker: str, slots: int) -> None:
+        """Say that the worker lives and runs `slots` jobs at once."""
+        seconds, micros = await self._redis.time()
+        await self._redis.zadd(
+            f"{self._prefix}fleet", {f"{worker}:{slots}": seconds * 1000 + micros // 1000}
+        )
+
+    async def leave(self, worker: str, slots: int) -> None:
+        """Say that the worker stops."""
+        await self._redis.zrem(f"{self._prefix}fleet", f"{worker}:{slots}")
+
+    async def connect(self, portal_id: int) -> list[Bell]:
+        """Let the portal's calls be read, and forget its sleep; return the doorbells to ring."""
+        return await self._change(portal_id, "connect")
+
+    async def disconnect(self, portal_id: int, why: str) -> None:
+        """Keep the portal's marks but read none of its calls until it is connected again."""
+        await self._change(portal_id, "disconnect", why=why)
+
+    async def sleep(self, portal_id: int, sleep_ms: int, why: str) -> None:
+        """Read none of the portal's calls for `sleep_ms`."""
+        await self._change(portal_id, "sleep", sleep_ms=sleep_ms, why=why)
+
+    async def wake(self, portal_id: int) -> list[Bell]:
+        """End the portal's sleep; return the doorbells to ring."""
+        return await self._change(portal_id, "wake")
+
+    async def _change(
+        self, portal_id: int, action: str, *, sleep_ms: int = 0, why: str = ""
+    ) -> list[Bell]:
+        answer = await self._portal(
+            [self._portals], [*self._constants, str(portal_id), action, sleep_ms, why]
+        )
+        return _decode(answer, list[Bell])

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -12,25 +12,28 @@ TRANSIENT = (RedisConnectionError, RedisTimeoutError, OSError)
 """What a Redis client raises while its server is away."""
 
 
-def connect(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis:
-    """Return a client of the Redis at `url`; nothing is sent before the first command.
+def pool(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> ConnectionPool:
+    """Return a connection pool for the Redis at `url`; nothing is sent before the first command.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         timeout_s: how long connecting, and each answer, may take.
         retries: how often a command is tried again when the connection fails.
     """
-    client: Redis = Redis.from_url(
+    connections: ConnectionPool = ConnectionPool.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
-        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         health_check_interval=30,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), retries),
-        retry_on_timeout=False,
         retry_on_error=[RedisConnectionError],
     )
-    return client
+    return connections
+
+
+def connect(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> Redis:
+    """Return a client of the Redis at `url`, with its own pool; see `pool` for the arguments."""
+    return Redis.from_pool(pool(url, timeout_s=timeout_s, retries=retries))
 
 
 async def command(redis: Redis, *words: bytes | str | float) -> object:
