@@ -1,0 +1,89 @@
+"""The job queue: the one module, beside `jobs.worker`, that knows arq.
+
+arq only carries doorbells. Its retries, results and deduplication are not used: a doorbell that
+is lost, doubled or late costs latency, and the ledger finds what it was rung for.
+
+Keys: arq's own (`arq:job:<id>` and the like have a constant prefix, so the namespace is in the
+job's id) and one sorted set a queue, `<namespace>:callstream:live` and `...:collections`.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast
+
+import msgspec
+import structlog
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from jobs.ledger import Bell
+from jobs.redis import pool
+
+QueueName = Literal["live", "collections"]
+
+FETCH_CALLS = "fetch_calls"
+REREAD_CALLS = "reread_calls"
+
+_RINGS_AT_ONCE = 50
+_RING_TIMEOUT_S = 5.0
+
+_log = structlog.get_logger(__name__)
+
+encode_job = cast("Callable[[dict[str, Any]], bytes]", msgspec.msgpack.Encoder().encode)
+"""Jobs travel as msgpack: unpickling would run the code of anyone who can write to Redis."""
+decode_job = cast("Callable[[bytes], dict[str, Any]]", msgspec.msgpack.Decoder().decode)
+
+
+def queue_key(namespace: str, name: QueueName) -> str:
+    """Return the Redis key of a queue."""
+    space = f"{namespace}:" if namespace else ""
+    return f"{space}callstream:{name}"
+
+
+def connect_queue(url: str, namespace: str, name: QueueName, *, retries: int = 3) -> ArqRedis:
+    """Return a client that can put jobs on the queue `name`; nothing is sent yet."""
+    return ArqRedis(
+        pool(url, retries=retries),
+        job_serializer=encode_job,
+        job_deserializer=decode_job,
+        default_queue_name=queue_key(namespace, name),
+    )
+
+
+class Doorbells:
+    """Rings portals: each ring is one small job on the live queue."""
+
+    def __init__(self, queue: ArqRedis, namespace: str) -> None:
+        """Ring through `queue`."""
+        self._queue = queue
+        self._space = f"{namespace}:" if namespace else ""
+        self._slots = asyncio.Semaphore(_RINGS_AT_ONCE)
+        self.failed = 0
+        """Rings that Redis did not take since the start; the sweep makes up for them."""
+
+    async def ring(self, bells: Sequence[Bell]) -> None:
+        """Ring each bell after its delay; a failure is logged and counted, never raised."""
+        if not bells:
+            return
+        answers = await asyncio.gather(*map(self._ring, bells), return_exceptions=True)
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, RedisError | OSError | TimeoutError):
+                raise failure
+        if failures:
+            self.failed += len(failures)
+            _log.warning("doorbells not rung", count=len(failures), error=repr(failures[0]))
+
+    async def _ring(self, bell: Bell) -> None:
+        async with self._slots, asyncio.timeout(_RING_TIMEOUT_S):
+            await self._queue.enqueue_job(
+                FETCH_CALLS,
+                bell.portal_id,
+                bell.bell_id,
+                _job_id=f"{self._space}bell:{bell.bell_id}",
+                _defer_by=bell.delay_ms / 1000 if bell.delay_ms > 0 else None,
+            )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._queue.aclose()
