@@ -8,16 +8,15 @@ slow because they run whole processes, carry `@pytest.mark.one_redis` and run on
 `pytest --redis new` (or `old`) leaves the other age out altogether.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
 
 from jobs.redis import connect
-from service.embedded import EmbeddedRedis, ServerBinary, find_binaries
-
-MakeRedis = Callable[..., EmbeddedRedis]
-"""Starts one more server of the age under test; takes what `EmbeddedRedis` takes but the binary."""
+from service.binaries import ServerBinary, find_binaries
+from service.embedded import EmbeddedRedis
+from tests.support.redis import MakeRedis
 
 
 def _ages() -> dict[str, ServerBinary]:
@@ -77,13 +76,13 @@ def namespace() -> str:
 @pytest.fixture
 async def redis(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     """A client of the shared server, which is empty; answers are bytes."""
-    client = connect(redis_url)
-    await client.flushall()
-    yield client
+    inside: tuple[bytes, ...] = (b"",)
     if "namespace" in request.fixturenames:
         inside = (f"{request.getfixturevalue('namespace')}:".encode(), b"arq:")
+    async with connect(redis_url) as client:
+        await client.flushall()
+        yield client
         assert [key for key in await client.keys() if not key.startswith(inside)] == []
-    await client.aclose()
 
 
 @pytest.fixture
