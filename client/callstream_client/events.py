@@ -109,6 +109,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     properties: Mapping[str, str | None] = {}
     """Every wanted property by HubSpot's name, its value as HubSpot sent it."""
 
+    def __repr__(self) -> str:
+        """Return which call it is, without what was said on it."""
+        return f"Call(id={self.id!r}, updated_at={self.updated_at!r}, archived={self.archived!r})"
+
 
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What one notification said: a hint, never the state."""
@@ -194,6 +198,10 @@ class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why, without any value of the entry."""
     fields: Mapping[bytes, bytes]
     """The entry as it lies on the stream."""
+
+    def __repr__(self) -> str:
+        """Return why, without the entry."""
+        return f"UnknownEvent(reason={self.reason!r})"
 
 
 Event = CallEvent | NoticeEvent | UnknownEvent
