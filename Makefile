@@ -1,36 +1,43 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The first Python that is new enough; give your own with `make PYTHON=...`.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install run test check format bench lock clean
+.PHONY: help install run test check format bench lock settings clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make .venv with the locked dependencies (a no-op when nothing changed)
 
 $(STAMP): requirements/dev.txt pyproject.toml client/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e .
+	@test -n "$(PYTHON)" || { echo "Callstream needs Python 3.11 or newer, with venv" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "making .venv, once" && $(PYTHON) -m venv .venv; }
+	@echo "installing the locked dependencies"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation -e client -e .
 	@touch $@
 
 run: install ## embedded Redis, a simulated HubSpot account, service and worker: watch events land
-	@$(BIN)/python -m tests.simulator.run
+	@$(BIN)/python -m tests.demo
 
 test: install ## all the tests, against real Redis servers that they start themselves
 	$(BIN)/python -m pytest
 
-check: install ## format, lint, types, import direction, dead links, lock freshness
+check: install ## format, lint, types, import direction, dead links, lock freshness, contract drift
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.checks.links
+	$(BIN)/python -m tests.checks.strays
+	$(BIN)/python -m tests.checks.settings
 	$(BIN)/python -m tests.checks.locks
+	$(BIN)/mypy
+	$(BIN)/basedpyright
 
 format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
@@ -39,8 +46,11 @@ format: install ## rewrite the code in the project's format
 bench: install ## measure change to stream; writes JSON and prints a table
 	$(BIN)/python -m tests.bench
 
-lock: install ## resolve the dependencies anew, with hashes
-	$(BIN)/python -m tests.checks.locks --write
+lock: install ## resolve the dependencies with hashes; UPGRADE=1 takes the newest of everything
+	$(BIN)/python -m tests.checks.locks --write $(if $(UPGRADE),--upgrade)
+
+settings: install ## write docs/settings.md and .env.example from jobs/settings.py
+	$(BIN)/python -m tests.checks.settings --write
 
 clean: ## remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
