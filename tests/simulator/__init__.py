@@ -1,1 +1,1 @@
-"""simulator of Callstream."""
+"""A HubSpot to develop against: calls, notifications and their oddities, in one small program."""

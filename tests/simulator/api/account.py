@@ -1,0 +1,55 @@
+"""What an account says about itself: `/account-info/…`, call outcomes."""
+
+from litestar import Response, get
+
+from tests.simulator.answers import answer
+from tests.simulator.api.reading import check_version
+from tests.simulator.clock import iso
+from tests.simulator.gate import HubSpotRequest, caller_of
+
+_DETAILS = ["/account-info/{version:str}/details"]
+_USAGE = ["/account-info/{version:str}/api-usage/daily/private-apps"]
+
+
+@get(_DETAILS, operation="account.details")
+async def details(request: HubSpotRequest, version: str) -> Response[bytes]:
+    """Return which account the token belongs to."""
+    check_version(version)
+    account = caller_of(request).account
+    return answer(
+        {
+            "portalId": account.portal_id,
+            "accountType": "STANDARD",
+            "timeZone": account.time_zone,
+            "companyCurrency": "USD",
+            "additionalCurrencies": [],
+            "utcOffset": "+00:00",
+            "utcOffsetMilliseconds": 0,
+            "uiDomain": "app.hubspot.com",
+            "dataHostingLocation": "na1",
+        }
+    )
+
+
+@get(_USAGE, operation="account.usage")
+async def usage(request: HubSpotRequest, version: str) -> Response[bytes]:
+    """Return today's use of the daily quota."""
+    check_version(version)
+    caller = caller_of(request)
+    limits = caller.simulator.limits_of(caller.account.portal_id)
+    entry = {
+        "name": "private-apps-api-calls-daily",
+        "usageLimit": caller.simulator.knobs.daily_limit,
+        "currentUsage": limits.used_today,
+        "collectedAt": iso(caller.came_at),
+        "fetchStatus": "SUCCESS",
+        "resetsAt": iso(limits.resets_at(caller.came_at)),
+    }
+    return answer({"results": [entry]})
+
+
+@get("/calling/v1/dispositions", operation="calls.dispositions")
+async def dispositions(request: HubSpotRequest) -> Response[bytes]:
+    """Return the account's call outcomes."""
+    outcomes = caller_of(request).account.dispositions
+    return answer([{"id": guid, "label": label} for guid, label in outcomes.items()])

@@ -1,0 +1,253 @@
+"""The control API under `/_control`: make things happen, and read what happened."""
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+from litestar import Response, Router, delete, get, patch, post, put
+from litestar.di import Provide
+
+from tests.simulator.answers import HubSpotError, answer, nothing, read_body
+from tests.simulator.api.reading import Query
+from tests.simulator.deeds import do
+from tests.simulator.delivery import Target
+from tests.simulator.gate import HubSpotRequest
+from tests.simulator.knobs import Knobs
+from tests.simulator.messages import (
+    AccountOrder,
+    AccountState,
+    BulkOrder,
+    ClockOrder,
+    ClockState,
+    Deeds,
+    Deliveries,
+    Done,
+    FaultState,
+    Requests,
+    TargetOrder,
+    TrafficOrder,
+)
+from tests.simulator.model.account import Account, NoSuchCallError
+from tests.simulator.simulator import Simulator
+from tests.simulator.switchboard import Fault
+from tests.simulator.truth import changes, truth
+
+T = TypeVar("T")
+LONGEST_PAGE = 10_000
+
+
+async def body_of(request: HubSpotRequest, kind: type[T]) -> T:
+    """Return the body of a control request."""
+    return read_body(await request.body() or b"{}", kind)
+
+
+def account_of(simulator: Simulator, portal_id: int | None) -> Account:
+    """Return the account that is meant, the first one by default."""
+    number = simulator.settings.portal_id if portal_id is None else portal_id
+    account = simulator.world.accounts.get(number)
+    if account is None:
+        raise HubSpotError(404, "OBJECT_NOT_FOUND", f"no account {number}")
+    return account
+
+
+@post("/do")
+async def do_deeds(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Do things to calls, in order; the first that cannot be done ends it with 409."""
+    order = await body_of(request, Deeds)
+    account = account_of(simulator, order.portal_id)
+    try:
+        return answer(Done([do(simulator, account, deed) for deed in order.deeds]))
+    except NoSuchCallError as error:
+        raise HubSpotError(409, "CONFLICT", str(error)) from error
+
+
+@post("/traffic")
+async def set_traffic(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Start or stop the life of an account."""
+    order = await body_of(request, TrafficOrder)
+    account = account_of(simulator, order.portal_id)
+    if order.rate > 0:
+        simulator.traffic.start(account, order.rate)
+    else:
+        simulator.traffic.stop(account.portal_id)
+    return nothing()
+
+
+@post("/bulk")
+async def import_calls(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Let an account have a past."""
+    order = await body_of(request, BulkOrder)
+    simulator.traffic.life(account_of(simulator, order.portal_id)).bulk(order.count)
+    return nothing()
+
+
+@post("/quiet")
+async def wait_until_quiet(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Answer once every notification was delivered or given up; 408 if that takes too long."""
+    seconds = float(Query(request).one("timeout", "30"))
+    try:
+        async with asyncio.timeout(seconds):
+            await simulator.delivery.quiet()
+    except TimeoutError as error:
+        message = f"{simulator.delivery.pending} notifications are still under way"
+        raise HubSpotError(408, "TIMEOUT", message) from error
+    return nothing()
+
+
+@get("/truth/{portal_id:int}")
+async def get_truth(
+    request: HubSpotRequest, simulator: Simulator, portal_id: int
+) -> Response[bytes]:
+    """Return a page of calls as they truly are."""
+    account_of(simulator, portal_id)
+    start, size = _page(request)
+    return answer(truth(simulator, portal_id, start, size))
+
+
+@get("/changes/{portal_id:int}")
+async def get_changes(
+    request: HubSpotRequest, simulator: Simulator, portal_id: int
+) -> Response[bytes]:
+    """Return a page of all changes."""
+    start, size = _page(request)
+    return answer(changes(account_of(simulator, portal_id), start, size))
+
+
+def _page(request: HubSpotRequest) -> tuple[int, int]:
+    query = Query(request)
+    start = query.one("after", "0")
+    return int(start) if start.isdecimal() else 0, query.number("limit", 1_000, LONGEST_PAGE)
+
+
+@get("/requests")
+async def get_requests(simulator: Simulator) -> Response[bytes]:
+    """Return what was asked."""
+    return answer(Requests(simulator.all_counts()))
+
+
+@get("/deliveries")
+async def get_deliveries(simulator: Simulator) -> Response[bytes]:
+    """Return what became of notifications."""
+    return answer(Deliveries(simulator.delivery.tally, simulator.delivery.pending))
+
+
+@delete("/counts", status_code=200)
+async def reset_counts(simulator: Simulator) -> Response[bytes]:
+    """Count requests and deliveries anew."""
+    simulator.reset_meters()
+    return nothing()
+
+
+@get("/knobs")
+async def get_knobs(simulator: Simulator) -> Response[bytes]:
+    """Return every setting that can be turned."""
+    return answer(simulator.knobs)
+
+
+@patch("/knobs")
+async def turn_knobs(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Turn some of them."""
+    asked = msgspec.to_builtins(simulator.knobs) | await body_of(request, dict[str, object])
+    try:
+        simulator.knobs = msgspec.convert(asked, Knobs)
+    except msgspec.ValidationError as error:
+        raise HubSpotError(400, "VALIDATION_ERROR", str(error)) from error
+    return answer(simulator.knobs)
+
+
+@post("/faults")
+async def set_fault(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Add a fault; the answer is its id."""
+    return answer(simulator.switchboard.set(await body_of(request, Fault)))
+
+
+@get("/faults")
+async def get_faults(simulator: Simulator) -> Response[bytes]:
+    """Return how often faults struck."""
+    board = simulator.switchboard
+    return answer(FaultState(board.struck, [*board.faults]))
+
+
+@delete(["/faults", "/faults/{fault_id:int}"], status_code=200)
+async def clear_faults(simulator: Simulator, fault_id: int | None = None) -> Response[bytes]:
+    """Take one fault away, or all."""
+    simulator.switchboard.clear(fault_id)
+    return nothing()
+
+
+@post("/clock")
+async def set_clock(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Move the clock; without any order just read it."""
+    order, clock = await body_of(request, ClockOrder), simulator.clock
+    if order.freeze:
+        clock.freeze()
+    if order.set_ms is not None:
+        clock.set(order.set_ms)
+    if order.move_ms:
+        clock.move(order.move_ms)
+    if order.resume:
+        clock.resume()
+    return answer(ClockState(clock.now_ms(), clock.frozen))
+
+
+@post("/accounts")
+async def open_account(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Open an account with a private app, or find it."""
+    order = await body_of(request, AccountOrder)
+    simulator.open_account(order.portal_id, order.token)
+    return answer(_state(simulator, order.portal_id))
+
+
+@get("/accounts")
+async def get_accounts(simulator: Simulator) -> Response[bytes]:
+    """Return every account."""
+    return answer([_state(simulator, portal_id) for portal_id in simulator.world.accounts])
+
+
+def _state(simulator: Simulator, portal_id: int) -> AccountState:
+    account = simulator.world.accounts[portal_id]
+    return AccountState(
+        portal_id,
+        simulator.world.private_token(portal_id),
+        len(account.calls),
+        len(account.live),
+        len(account.archived),
+        len(account.log),
+    )
+
+
+@put("/target")
+async def set_target(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Send notifications elsewhere."""
+    order, before = await body_of(request, TargetOrder), simulator.delivery.target
+    secret = order.secret or (before.secret if before else simulator.settings.client_secret)
+    simulator.delivery.target = Target(order.url, secret) if order.url else None
+    return nothing()
+
+
+def control_router(simulator: Simulator) -> Router:
+    """Return the routes of the control API."""
+    return Router(
+        "/_control",
+        route_handlers=[
+            do_deeds,
+            set_traffic,
+            import_calls,
+            wait_until_quiet,
+            get_truth,
+            get_changes,
+            get_requests,
+            get_deliveries,
+            reset_counts,
+            get_knobs,
+            turn_knobs,
+            set_fault,
+            get_faults,
+            clear_faults,
+            set_clock,
+            open_account,
+            get_accounts,
+            set_target,
+        ],
+        dependencies={"simulator": Provide(lambda: simulator, sync_to_thread=False)},
+    )

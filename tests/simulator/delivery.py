@@ -1,0 +1,249 @@
+"""Carries notifications to the receiver as HubSpot does: batches, in-flight limit, retries."""
+
+import asyncio
+import copy
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+import aiohttp
+import msgspec
+from msgspec import UNSET
+
+from tests.simulator.clock import Clock, wall_ms
+from tests.simulator.knobs import Knobs
+from tests.simulator.notifications import Event
+from tests.simulator.outbox import Outbox
+from tests.simulator.seeds import stream
+from tests.simulator.signatures import sign_v1, sign_v2, sign_v3
+
+USER_AGENT = (
+    "HubSpot Connect 2.0 (http://dev.hubspot.com/) "
+    "(namespace: webhooks-nio-http-client) - WebhooksExecutorDaemon-executor"
+)
+BARE = ("change_flag", "change_source", "source_id", "is_sensitive", "is_primary_association")
+"""Fields that HubSpot may leave out."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where an app's notifications go, and the secret that signs them."""
+
+    url: str
+    secret: str
+
+    def __repr__(self) -> str:
+        """Name the address and hide the secret."""
+        return f"Target({self.url!r})"
+
+
+class Tally(msgspec.Struct):
+    """What happened to notifications so far."""
+
+    made: int = 0
+    """Notifications of changes, before any was dropped or doubled."""
+    dropped: int = 0
+    doubled: int = 0
+    late: int = 0
+    requests: int = 0
+    failed_requests: int = 0
+    attempts: int = 0
+    """Notifications sent, every attempt counted."""
+    delivered: int = 0
+    """Notifications that were answered 2xx."""
+    given_up: int = 0
+    """Notifications whose last retry failed, or that an uninstall took away."""
+    largest_batch: int = 0
+    most_in_flight: int = 0
+    statuses: dict[int, int] = {}
+    """Requests by answered status; 0 = no answer in time."""
+
+
+class Delivery:
+    """All outboxes of one app, each with a task of its own while it holds anything."""
+
+    def __init__(self, clock: Clock, seed: int, knobs: Callable[[], Knobs]) -> None:
+        self.target: Target | None = None
+        self.tally = Tally()
+        self.acknowledged: dict[int, dict[int, int]] = {}
+        """When each call's latest notification was answered 2xx, by portal and call."""
+        self._clock = clock
+        self._seed = seed
+        self._knobs = knobs
+        self._boxes: dict[int, Outbox] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        self._pending = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def start(self) -> None:
+        """Open the connections."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+        self._session = aiohttp.ClientSession(
+            connector=connector, headers={"User-Agent": USER_AGENT}, auto_decompress=False
+        )
+
+    async def stop(self) -> None:
+        """Drop what waits and close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def reset(self) -> None:
+        """Start counting anew."""
+        self.tally = Tally()
+
+    @property
+    def pending(self) -> int:
+        """How many notifications wait or are in flight."""
+        return self._pending
+
+    async def quiet(self) -> None:
+        """Return once nothing waits and nothing is in flight."""
+        await self._idle.wait()
+
+    def offer(self, portal_id: int, events: Iterable[Event]) -> None:
+        """Take notifications over; those of one change are spread over `spread_ms`."""
+        if self.target is None:
+            return
+        box, knobs, now = self._box(portal_id), self._knobs(), self._clock.now_ms()
+        for event in events:
+            self.tally.made += 1
+            if box.rng.random() < knobs.drop_share:
+                self.tally.dropped += 1
+                continue
+            due = now + round(box.rng.uniform(0, knobs.spread_ms))
+            if box.rng.random() < knobs.late_share:
+                self.tally.late += 1
+                due += round(box.rng.uniform(0, knobs.late_within_ms))
+            if box.rng.random() < knobs.bare_share:
+                for name in BARE:
+                    setattr(event, name, UNSET)
+            if knobs.classic_names:
+                event.event_type, event.subscription_type = event.subscription_type, UNSET
+            self._put(box, event, due)
+            if box.rng.random() < knobs.duplicate_share:
+                self.tally.doubled += 1
+                late = round(box.rng.uniform(0, knobs.duplicate_within_ms))
+                self._put(box, copy.copy(event), due + late)
+
+    def forget(self, portal_id: int) -> None:
+        """Drop what waits for an account that uninstalled the app."""
+        self._settle(count := self._box(portal_id).clear())
+        self.tally.given_up += count
+
+    def _box(self, portal_id: int) -> Outbox:
+        box = self._boxes.get(portal_id)
+        if box is None:
+            box = Outbox(portal_id, stream(self._seed, portal_id, "delivery"))
+            self._boxes[portal_id] = box
+        return box
+
+    def _put(self, box: Outbox, event: Event, due: int) -> None:
+        if not box and not box.flying:
+            self._own(self._drain(box))
+        box.put(event, due)
+        self._pending += 1
+        self._idle.clear()
+
+    def _own(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, box: Outbox) -> None:
+        while box or box.flying:
+            knobs, now, due = self._knobs(), self._clock.now_ms(), box.first_due
+            leaves = None if due is None else due + knobs.gather_ms
+            if box.flying >= knobs.in_flight:
+                leaves = None
+            elif leaves is not None and leaves <= now:
+                size = 1 if knobs.body_style == "object" else knobs.batch_size
+                box.flying += 1
+                self.tally.most_in_flight = max(self.tally.most_in_flight, box.flying)
+                self._own(self._carry(box, box.take(now, size)))
+                continue
+            await self._clock.wait(leaves, box.wake)
+
+    async def _carry(self, box: Outbox, events: list[Event]) -> None:
+        try:
+            status = await self._send(events)
+        finally:
+            box.flying -= 1
+            box.wake.set()
+        tally = self.tally
+        tally.requests += 1
+        tally.attempts += len(events)
+        tally.largest_batch = max(tally.largest_batch, len(events))
+        tally.statuses[status] = tally.statuses.get(status, 0) + 1
+        if 200 <= status < 300:
+            tally.delivered += len(events)
+            self._note(box.portal_id, events)
+        else:
+            tally.failed_requests += 1
+            self._retry(box, events)
+        self._settle(len(events))
+
+    def _settle(self, count: int) -> None:
+        self._pending -= count
+        if self._pending == 0:
+            self._idle.set()
+
+    def _note(self, portal_id: int, events: Sequence[Event]) -> None:
+        now, known = self._clock.now_ms(), self.acknowledged.setdefault(portal_id, {})
+        for event in events:
+            for value in (event.object_id, event.from_object_id, event.to_object_id):
+                if value is not UNSET:
+                    known[value] = now
+
+    def _retry(self, box: Outbox, events: Sequence[Event]) -> None:
+        """Put a refused batch back: in two parts with a wait each, to be grouped anew."""
+        knobs, now = self._knobs(), self._clock.now_ms()
+        cut = box.rng.randrange(len(events) + 1)
+        for part in (events[:cut], events[cut:]):
+            chance = box.rng.uniform(0.5, 1.0)
+            for event in part:
+                attempt = (event.attempt_number or 0) + 1
+                if attempt > knobs.retries:
+                    self.tally.given_up += 1
+                    continue
+                event.attempt_number = attempt
+                wait = knobs.retry_span_ms * 2**attempt / (2 ** (knobs.retries + 1) - 2)
+                self._put(box, event, now + round(wait * chance))
+
+    async def _send(self, events: Sequence[Event]) -> int:
+        target, session, knobs = self.target, self._session, self._knobs()
+        if target is None or session is None:
+            return 0
+        sent = [event.as_sent() for event in events]
+        whole: object = sent[0] if knobs.body_style == "object" else sent
+        body = msgspec.json.encode(whole)
+        timeout = aiohttp.ClientTimeout(total=knobs.deadline_ms / 1000)
+        headers = _headers(target, body, knobs)
+        try:
+            async with session.post(
+                target.url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return 0
+
+
+def _headers(target: Target, body: bytes, knobs: Knobs) -> dict[str, str]:
+    """Return the headers of one request; v3 stands beside the older signature."""
+    timestamp = wall_ms() + knobs.signature_skew_ms
+    headers = {
+        "Content-Type": "application/json",
+        "X-HubSpot-Request-Timestamp": str(timestamp),
+        "X-HubSpot-Signature-v3": sign_v3(target.secret, "POST", target.url, body, timestamp),
+        "X-HubSpot-Timeout-Millis": "10000",
+    }
+    if knobs.legacy_signature != "none":
+        headers["X-HubSpot-Signature-Version"] = knobs.legacy_signature
+        headers["X-HubSpot-Signature"] = (
+            sign_v1(target.secret, body)
+            if knobs.legacy_signature == "v1"
+            else sign_v2(target.secret, "POST", target.url, body)
+        )
+    return headers

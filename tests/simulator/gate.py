@@ -1,0 +1,248 @@
+"""What every API request passes: counting, the token, limits, latency and faults."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+from litestar.middleware import AbstractMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from tests.simulator.answers import HubSpotError, Json
+from tests.simulator.limits import Family
+from tests.simulator.model.account import Account
+from tests.simulator.model.calls import Call
+from tests.simulator.model.world import Grant
+from tests.simulator.seeds import draw_uuid
+from tests.simulator.switchboard import Asked, Fault
+from tests.simulator.wire import EXTENSION, Wire
+
+if TYPE_CHECKING:
+    from tests.simulator.simulator import Simulator
+
+HubSpotRequest = Request[None, None, State]
+
+_LIMIT_MESSAGES = {
+    "TEN_SECONDLY_ROLLING": "You have reached your ten_secondly_rolling limit.",
+    "DAILY": "You have reached your daily limit.",
+    "SECONDLY": "You have reached your secondly limit.",
+}
+_NO_TOKEN = (
+    "Authentication credentials not found. This API supports OAuth 2.0 authentication and you "
+    "can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview"
+)
+
+
+class Caller:
+    """Who asks, for which account, and what the faults do to the answer."""
+
+    def __init__(self, simulator: "Simulator", operation: str, family: Family) -> None:
+        self.simulator = simulator
+        self.operation = operation
+        self.family: Family = family
+        self.came_at = simulator.clock.now_ms()
+        self.grant: Grant | None = None
+        self.faults: list[Fault] = []
+        self.cut = False
+
+    @property
+    def account(self) -> Account:
+        """The account that the token belongs to.
+
+        Raises:
+            HubSpotError: 401, the token belongs to none.
+        """
+        portal_id = self.grant.portal_id if self.grant else None
+        account = self.simulator.world.accounts.get(portal_id or 0)
+        if account is None:
+            raise HubSpotError(401, "INVALID_AUTHENTICATION", _NO_TOKEN)
+        return account
+
+    def seen(self, call: Call) -> Call:
+        """Return the call as this request sees it: now, or under a `stale` fault as it was."""
+        self.simulator.meter(self.account.portal_id).counts.read_at[call.id] = self.came_at
+        for fault in self.faults:
+            if fault.effect == "stale" and fault.object_id in (None, call.id):
+                return call.before(fault.steps)
+        return call
+
+    async def strike(self, object_ids: frozenset[int] | None = None) -> None:
+        """Let faults strike that need no record, or those that wait for one of these records.
+
+        Raises:
+            HubSpotError: a fault is the answer, or the connection is to be cut.
+        """
+        board = self.simulator.switchboard
+        if not board.faults:
+            return
+        portal_id = self.grant.portal_id if self.grant else None
+        struck = board.strike(Asked(self.operation, portal_id, self.came_at), object_ids)
+        self.faults += struck
+        for fault in struck:
+            await self._suffer(fault)
+
+    async def _suffer(self, fault: Fault) -> None:
+        match fault.effect:
+            case "delay":
+                await asyncio.sleep(fault.delay_ms / 1000)
+            case "hang":
+                await asyncio.get_running_loop().create_future()
+            case "cut":
+                self.cut = True
+                raise HubSpotError(500, "CUT", "cut")
+            case "status":
+                headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
+                message = f"A fault of status {fault.status}."
+                raise HubSpotError(fault.status, "FAULT", message, headers=headers)
+            case _:
+                pass
+
+
+def caller_of(request: HubSpotRequest) -> Caller:
+    """Return who asks."""
+    return cast("Caller", request.scope["state"]["caller"])
+
+
+class Gate(AbstractMiddleware):
+    """Stands before every route that has an `operation`; control routes have none."""
+
+    def __init__(self, app: ASGIApp, simulator: "Simulator") -> None:
+        super().__init__(app)
+        self._app = app
+        self._simulator = simulator
+        self._rng = random.Random(f"{simulator.world.seed}/gate")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request through, or refuse it."""
+        opt = scope["route_handler"].opt
+        operation = opt.get("operation")
+        if operation is None:
+            await self._app(scope, receive, send)
+            return
+        caller = Caller(self._simulator, operation, opt.get("family", "public"))
+        scope["state"]["caller"] = caller
+        answer = Answer()
+        headers = {"X-HubSpot-Correlation-Id": draw_uuid(self._rng)}
+        try:
+            headers |= self._admit(caller, scope)
+            await caller.strike()
+            await self._take_time()
+            await self._app(scope, receive, answer.take)
+        except HubSpotError as error:
+            answer.refuse(error)
+        headers["Date"] = formatdate(self._simulator.clock.now_ms() / 1000, usegmt=True)
+        self._count(caller, answer.status)
+        await answer.send(send, headers, caller, scope)
+
+    def _admit(self, caller: Caller, scope: Scope) -> dict[str, str]:
+        """Find the account of the token and take the request from its limits."""
+        simulator = self._simulator
+        knobs = simulator.knobs
+        target = len(scope["raw_path"]) + len(scope["query_string"])
+        if target > knobs.max_url:
+            raise HubSpotError(414, "VALIDATION_ERROR", "URI Too Long")
+        if caller.family == "free":
+            return {}
+        caller.grant = grant = self._grant(scope)
+        portal_id = grant.portal_id or 0
+        simulator.meter(portal_id).came(
+            caller.operation, caller.came_at, public=caller.family == "public"
+        )
+        verdict = simulator.limits_of(portal_id).take(
+            grant.app_id, caller.family, caller.came_at, knobs, oauth=grant.kind == "oauth"
+        )
+        if verdict.refused_by:
+            simulator.meter(portal_id).counts.refused += 1
+            raise _limited(verdict.refused_by, verdict.headers, knobs.retry_after_s)
+        return verdict.headers
+
+    def _grant(self, scope: Scope) -> Grant:
+        token = ""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                token = value.decode("latin-1").removeprefix("Bearer ").strip()
+        grant = self._simulator.world.grants.get(token)
+        if grant is None:
+            raise HubSpotError(401, "INVALID_AUTHENTICATION", _NO_TOKEN)
+        late = 0 if grant.expires_at is None else self._simulator.clock.now_ms() - grant.expires_at
+        if grant.expires_at is not None and late >= 0:
+            message = (
+                f"The OAuth token used to make this call expired {late // 1000} second(s) ago."
+            )
+            raise HubSpotError(401, "EXPIRED_AUTHENTICATION", message)
+        return grant
+
+    async def _take_time(self) -> None:
+        knobs = self._simulator.knobs
+        latency = knobs.latency_ms + self._rng.uniform(0, knobs.latency_jitter_ms)
+        if latency:
+            await asyncio.sleep(latency / 1000)
+
+    def _count(self, caller: Caller, status: int) -> None:
+        if caller.grant is not None:
+            self._simulator.meter(caller.grant.portal_id or 0).went(status)
+
+
+def _limited(policy: str, headers: dict[str, str], retry_after_s: int | None) -> HubSpotError:
+    """Return the 429 of a policy; search names none."""
+    if retry_after_s is not None:
+        headers = headers | {"Retry-After": str(retry_after_s)}
+    message = _LIMIT_MESSAGES[policy]
+    if policy == "SECONDLY":
+        return HubSpotError(429, "RATE_LIMITS", message, headers=headers)
+    extra: dict[str, Json] = {"errorType": "RATE_LIMIT", "policyName": policy, "requestId": ""}
+    if policy == "TEN_SECONDLY_ROLLING":
+        extra["groupName"] = "publicapi:private-apps:api-calls"
+    return HubSpotError(429, "RATE_LIMITS", message, extra=extra, headers=headers)
+
+
+class Answer:
+    """An answer on its way back, before the faults get at it."""
+
+    def __init__(self) -> None:
+        self.status = 500
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = b""
+
+    async def take(self, message: Message) -> None:
+        """Take a message of the app."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._headers = list(message["headers"])
+        elif message["type"] == "http.response.body":
+            self._body += message["body"]
+
+    def refuse(self, error: HubSpotError) -> None:
+        """Answer with an error."""
+        self.status = error.status
+        self._headers = [(b"content-type", b"application/json;charset=utf-8")]
+        self._headers += [(n.encode(), v.encode()) for n, v in error.headers.items()]
+        self._body = msgspec.json.encode(error.body)
+
+    async def send(self, send: Send, headers: dict[str, str], caller: Caller, scope: Scope) -> None:
+        """Send it, with the headers of every answer, as the faults will have it."""
+        wire = cast("Wire | None", cast("Any", scope.get("extensions", {})).get(EXTENSION))
+        body = self._body
+        if self.status >= 400 and body.startswith(b"{") and b'"correlationId"' not in body:
+            own = f'{{"correlationId":"{headers["X-HubSpot-Correlation-Id"]}",'.encode()
+            body = own + body[1:]
+        effects: Sequence[str] = [fault.effect for fault in caller.faults]
+        if "corrupt" in effects:
+            body = body[: len(body) // 2] + b"\x00<html>" + body[len(body) // 2 :]
+        if wire is not None and "truncate" in effects:
+            wire.keep = len(body) // 2
+        if wire is not None and (caller.cut or "cut_after" in effects):
+            wire.cut()
+        sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status,
+                "headers": [*self._headers, *sent],
+            }
+        )
+        await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,1 @@
+"""What HubSpot knows, in memory and without any HTTP."""
