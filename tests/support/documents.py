@@ -6,6 +6,7 @@ numbers of any size.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ def _object(required: Members, optional: Members) -> st.SearchStrategy[Document]
     return st.tuples(unknown, st.fixed_dictionaries(required, optional=optional)).map(_joined)
 
 
-def _joined(parts: tuple[Document, ...]) -> Document:
+def _joined(parts: tuple[Mapping[str, object], ...]) -> Document:
     return {name: member for part in parts for name, member in part.items()}
 
 
