@@ -38,7 +38,8 @@ class Hint(
 
     kind: str = ""
     """`creation`, `propertyChange`, `associationChange`, `deletion`, `restore`, `merge`,
-    `privacyDeletion`, or a kind that HubSpot invents later; empty for a mark without one."""
+    `privacyDeletion`, or a kind that HubSpot invents later; empty for a mark that no notification
+    made, and for changes of which only the latest time is known."""
     occurred_at: int = 0
     """When it happened, in epoch ms, on HubSpot's clock; 0 = unknown."""
     property: str | None = None

@@ -84,6 +84,25 @@ class Doorbells:
                 _defer_by=bell.delay_ms / 1000 if bell.delay_ms > 0 else None,
             )
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._queue.aclose()
+
+class Rereads:
+    """Asks for a portal's known calls to be marked again: one job on the collections queue."""
+
+    def __init__(self, queue: ArqRedis, namespace: str) -> None:
+        """Ask through `queue`."""
+        self._queue = queue
+        self._space = f"{namespace}:" if namespace else ""
+
+    async def ask(self, portal_id: int, generation: int) -> None:
+        """Ask once for a projection's generation; asked again while the job waits, nothing happens.
+
+        Raises:
+            redis.RedisError: Redis did not take it.
+        """
+        async with asyncio.timeout(_RING_TIMEOUT_S):
+            await self._queue.enqueue_job(
+                REREAD_CALLS,
+                portal_id,
+                generation,
+                _job_id=f"{self._space}reread:{portal_id}:{generation}",
+            )

@@ -46,8 +46,8 @@ class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one reader leaves for the next in the ledger."""
 
     hints: tuple[Hint, ...] = ()
-    truncated: bool = False
-    """True when hints were dropped because there were too many."""
+    dropped_until: int = 0
+    """The latest `occurred_at` of hints that were too many to keep, in ms; 0 = none."""
     attempts: int = 0
     """How often the record itself failed: HubSpot refused it or it did not decode."""
     overtaken: int = 0
@@ -88,7 +88,7 @@ def is_met(hint: Hint, reading: Reading) -> bool:
     if reading.state in {"missing", "merged"}:
         return reading.state == "merged"
     match hint.kind:
-        case "creation" | "propertyChange":
+        case "creation" | "propertyChange" | "":
             met = reading.updated_at + CLOCK_SLACK_MS >= hint.occurred_at
         case "associationChange":
             met = _association_met(hint, reading)

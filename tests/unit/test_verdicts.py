@@ -175,6 +175,6 @@ def test_doubling_is_bounded(attempt: int) -> None:
 
 def test_memo_survives_the_ledger() -> None:
     """What a reader leaves comes back to the next one; nothing is an empty memo."""
-    memo = Memo((Hint("creation", 5, tested_at=7),), truncated=True, absence=Absence(1, NOW))
+    memo = Memo((Hint("creation", 5, tested_at=7),), dropped_until=9, absence=Absence(1, NOW))
     assert decode_memo(encode_memo(memo)) == memo
     assert decode_memo("") == Memo()

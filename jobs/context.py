@@ -1,0 +1,140 @@
+"""What a worker builds once at its start and hands down to its jobs."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+import structlog
+
+from jobs.hubspot.accounts import Accounts
+from jobs.hubspot.budget import Budget
+from jobs.hubspot.client import HubSpot
+from jobs.hubspot.dispositions import Dispositions
+from jobs.hubspot.identity import Identity
+from jobs.hubspot.paths import Paths
+from jobs.hubspot.transport import Transport, open_session
+from jobs.latency import Latency
+from jobs.ledger import Ledger
+from jobs.projection import Projection, Projections
+from jobs.queue import Doorbells, Rereads, connect_queue
+from jobs.redis import connect
+from jobs.settings import Settings
+from jobs.stream import Stream
+from jobs.timing import Timing
+from jobs.vanishing import Vanishing
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The parts that jobs work with; made by `open_context`, closed by it in reverse."""
+
+    settings: Settings
+    timing: Timing
+    slots: int
+    """Jobs that this worker runs at once on a queue."""
+    ledger: Ledger
+    stream: Stream
+    projections: Projections
+    accounts: Accounts
+    budget: Budget
+    hubspot: HubSpot
+    dispositions: Dispositions
+    vanishing: Vanishing
+    doorbells: Doorbells
+    rereads: Rereads
+    latency: Latency
+    _generations: dict[int, int] = field(default_factory=dict[int, int])
+    """Portal -> the projection generation that the streams hold, where they refused ours."""
+
+    async def projection(self, portal_id: int) -> Projection:
+        """Return what is to be read of the portal's calls.
+
+        When a new generation has begun, the portal's known calls are to be read again: that is
+        asked of the collections queue, which takes one such request a generation.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        projection = await self.projections.current(
+            portal_id,
+            self.settings.call_properties,
+            self.settings.call_associations,
+            seen=self._generations.get(portal_id, 0),
+        )
+        if projection.differs:
+            _log.warning(
+                "other processes read other properties: following them",
+                portal_id=portal_id,
+                generation=projection.generation,
+            )
+        if projection.fresh:
+            await self.rereads.ask(portal_id, projection.generation)
+        return projection
+
+    def follow_projection(self, portal_id: int, generation: int) -> None:
+        """Remember the generation below which the streams refuse what is read."""
+        self._generations[portal_id] = generation
+
+
+@contextlib.asynccontextmanager
+async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Context]:
+    """Connect a worker to Redis and HubSpot; nothing is asked of HubSpot yet.
+
+    Raises:
+        redis.RedisError: Redis is away.
+        PartitionsChangedError: STREAM_PARTITIONS is not what the streams were begun with.
+    """
+    timing = Timing().scaled(settings.timing_scale)
+    namespace = settings.namespace
+    async with contextlib.AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect(settings.redis_url))
+        streams_url = settings.streams_redis_url or settings.redis_url
+        streams = await stack.enter_async_context(connect(streams_url))
+        live = await stack.enter_async_context(connect_queue(settings.redis_url, namespace, "live"))
+        collections = await stack.enter_async_context(
+            connect_queue(settings.redis_url, namespace, "collections")
+        )
+        session = await stack.enter_async_context(open_session())
+        transport = Transport(session, settings.hubspot_api_url, timing)
+        paths = Paths(settings.hubspot_api_version)
+        accounts = Accounts(
+            redis,
+            namespace,
+            Identity(transport, paths),
+            token=settings.hubspot_access_token,
+            portal_id=settings.hubspot_portal_id,
+        )
+        budget = Budget(
+            redis,
+            namespace,
+            timing,
+            rate_limit=settings.hubspot_rate_limit,
+            reserve=settings.budget_reserve,
+        )
+        hubspot = HubSpot(transport, paths, budget, accounts)
+        stream = Stream(
+            streams,
+            namespace,
+            timing,
+            settings.stream_partitions,
+            max_age_ms=settings.stream_max_age * 1000,
+        )
+        await stream.prepare()
+        yield Context(
+            settings=settings,
+            timing=timing,
+            slots=slots,
+            ledger=Ledger(redis, namespace, timing),
+            stream=stream,
+            projections=Projections(redis, namespace, timing),
+            accounts=accounts,
+            budget=budget,
+            hubspot=hubspot,
+            dispositions=Dispositions(hubspot.dispositions),
+            vanishing=Vanishing(redis, namespace, timing),
+            doorbells=Doorbells(live, namespace),
+            rereads=Rereads(collections, namespace),
+            latency=Latency(),
+        )

@@ -1,0 +1,157 @@
+"""A claimed call on its way through one round: what was said of it, what becomes of it. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from jobs.deadletters import DeadLetter
+from jobs.hints import Bucket, Hint, unpack
+from jobs.instants import to_ms
+from jobs.ledger import ClaimedCall, Dead, Done, Later, Verdict
+from jobs.reading import Answer, Found, Merged, Missing, Spoiled
+from jobs.stream import Lagging, Outcome, Overtaken
+from jobs.timing import Timing
+from jobs.verdicts import (
+    Absence,
+    Memo,
+    Reading,
+    Weighed,
+    decode_memo,
+    doubling,
+    encode_memo,
+    is_announced,
+    is_late,
+    next_absence,
+    weigh,
+)
+
+RECORD_ATTEMPTS: Final = 4
+"""A record that fails this often in a row is set aside."""
+
+OBJECT_TYPES: Final[Mapping[str, str]] = {
+    "contacts": "0-1",
+    "companies": "0-2",
+    "deals": "0-3",
+    "tickets": "0-5",
+}
+"""HubSpot's object type ids of the association types it has names for."""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A claimed call and all that is known of why it was marked."""
+
+    call_id: str
+    memo: Memo
+    hints: tuple[Hint, ...]
+    """Those an earlier read left unmet, and those that came since."""
+    dropped_until: int
+    """The latest `occurred_at` of hints that were too many to keep, in ms; 0 = none."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A state to publish if it is new: a call that was found, was merged, or is gone (missing)."""
+
+    work: Work
+    answer: Found | Merged | Missing
+    weighed: Weighed
+
+    @property
+    def said(self) -> Bucket:
+        """What the event answers: the hints that the read showed; of a departed call, all."""
+        shown = isinstance(self.answer, Found)
+        return Bucket(self.weighed.met if shown else self.work.hints, self.work.dropped_until)
+
+
+def open_work(claimed: ClaimedCall) -> Work:
+    """Return the claimed call with memo and hints decoded."""
+    memo, bucket = decode_memo(claimed.memo), unpack(claimed.hints)
+    hints = memo.hints + bucket.hints
+    if bucket.dropped_until:
+        hints += (Hint("", bucket.dropped_until),)
+    dropped_until = max(memo.dropped_until, bucket.dropped_until)
+    return Work(claimed.call_id, memo, tuple(dict.fromkeys(hints)), dropped_until)
+
+
+def weigh_answer(work: Work, answer: Answer, now: int, timing: Timing) -> Weighed:
+    """Sort the call's hints by what HubSpot answered; `now` is Redis' epoch ms."""
+    return weigh(work.hints, _reading(answer), now, timing)
+
+
+def _reading(answer: Answer) -> Reading:
+    match answer:
+        case Found(call, associations):
+            others = {OBJECT_TYPES.get(kind, kind): ids for kind, ids in associations.items()}
+            return Reading("archived" if call.archived else "live", to_ms(call.updated_at), others)
+        case Merged():
+            return Reading("merged")
+        case _:
+            return Reading("missing")
+
+
+def absent(
+    work: Work, weighed: Weighed, now: int, timing: Timing
+) -> tuple[Absence | None, Later | None]:
+    """Judge a call that HubSpot names as missing.
+
+    Returns:
+        How far the verdict "gone" has come, None while the call is merely late; and the verdict to
+        wait, None if the call is gone.
+    """
+    if is_late(weighed.unmet):
+        return None, Later(work.call_id, weighed.wait_ms, encode_memo(_kept(work, weighed.unmet)))
+    announced = is_announced(work.hints)
+    absence, wait_ms = next_absence(work.memo.absence, announced=announced, now=now, timing=timing)
+    if not wait_ms:
+        return absence, None
+    memo = msgspec.structs.replace(_kept(work, weighed.unmet), absence=absence)
+    return absence, Later(work.call_id, wait_ms, encode_memo(memo))
+
+
+def after_publishing(offer: Offer, outcome: Outcome, timing: Timing) -> Verdict:
+    """Return the verdict on a call whose state was offered to the stream."""
+    work, weighed = offer.work, offer.weighed
+    match outcome:
+        case Overtaken():
+            attempt = work.memo.overtaken + 1
+            wait_ms = doubling(attempt, timing.again_first_ms, timing.again_last_ms)
+            memo = msgspec.structs.replace(_all_kept(work, weighed), overtaken=attempt)
+            return Later(work.call_id, wait_ms, encode_memo(memo))
+        case Lagging(times):
+            rungs = timing.lagging_rungs_ms
+            memo = msgspec.structs.replace(_all_kept(work, weighed), lagging=times)
+            return Later(work.call_id, rungs[min(times, len(rungs)) - 1], encode_memo(memo))
+        case _:
+            if weighed.unmet and isinstance(offer.answer, Found):
+                return Later(work.call_id, weighed.wait_ms, encode_memo(Memo(weighed.unmet)))
+            return Done(work.call_id)
+
+
+def spoiled(work: Work, answer: Spoiled, portal_id: int, timing: Timing) -> Verdict:
+    """Return the verdict on a call that alone cannot be read: a few attempts, then set aside."""
+    attempts = work.memo.attempts + 1
+    if attempts < RECORD_ATTEMPTS:
+        wait_ms = doubling(attempts, timing.record_retry_ms, timing.portal_backoff_last_ms)
+        memo = msgspec.structs.replace(
+            work.memo, hints=work.hints, dropped_until=work.dropped_until, attempts=attempts
+        )
+        return Later(work.call_id, wait_ms, encode_memo(memo))
+    letter = DeadLetter(
+        reason=answer.reason,
+        error=answer.error,
+        raw=answer.raw,
+        origin=work.hints[0].origin if work.hints else "webhook",
+        portal_id=portal_id,
+        call_id=work.call_id,
+        attempts=attempts,
+    )
+    return Dead(work.call_id, letter)
+
+
+def _kept(work: Work, hints: tuple[Hint, ...]) -> Memo:
+    return Memo(hints, dropped_until=work.dropped_until, absence=work.memo.absence)
+
+
+def _all_kept(work: Work, weighed: Weighed) -> Memo:
+    """Return a memo for a state that was not published: it answers none of the hints yet."""
+    return _kept(work, weighed.met + weighed.unmet)
