@@ -1,0 +1,205 @@
+"""HubSpot's API as the jobs use it: each method is one question, paid for out of the budget."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from jobs.hubspot.accounts import Accounts
+from jobs.hubspot.batches import BATCH, Gathering, batch_of, judge_calls
+from jobs.hubspot.budget import Budget
+from jobs.hubspot.errors import PortalFailure, RecordRefused
+from jobs.hubspot.faults import date_ms, fault_of
+from jobs.hubspot.paths import Paths
+from jobs.hubspot.reads import AssociationsRead, CallRead, CallsRead, PageRead
+from jobs.hubspot.schema import (
+    AnswerError,
+    decode_account,
+    decode_association_batch,
+    decode_batch,
+    decode_call,
+    decode_dispositions,
+    decode_page,
+)
+from jobs.hubspot.transport import Answer, Request, Transport
+from jobs.values import Secret
+
+_OK: Final = frozenset({200, 207})
+_UNAUTHORISED: Final = 401
+_NOT_FOUND: Final = 404
+
+T = TypeVar("T")
+
+
+class HubSpot:
+    """Reads accounts' calls.
+
+    Every method raises `PortalFailure` when the account cannot be read now, its own budget being
+    one reason, `RecordRefused` when HubSpot refuses what was asked for, and `redis.RedisError` when
+    budget or tokens cannot be reached. A request is taken out of the budget before it is sent;
+    `prepaid=True` says that the caller has done so for the first one.
+    """
+
+    def __init__(
+        self, transport: Transport, paths: Paths, budget: Budget, accounts: Accounts
+    ) -> None:
+        """Ask through `transport` at `paths`, with the tokens of `accounts`, within `budget`."""
+        self._transport = transport
+        self._paths = paths
+        self._budget = budget
+        self._accounts = accounts
+
+    async def read_calls(
+        self,
+        portal_id: int,
+        ids: Sequence[str],
+        properties: Sequence[str],
+        *,
+        archived: bool = False,
+        prepaid: bool = False,
+    ) -> CallsRead:
+        """Read up to a hundred calls, live ones or archived ones, in one request."""
+        asked = batch_of(ids)
+        inputs = [{"id": call_id} for call_id in asked]
+        request = Request(
+            "POST",
+            self._paths.batch_read,
+            query=(("archived", _word(flag=archived)),),
+            body=msgspec.json.encode({"inputs": inputs, "properties": list(properties)}),
+        )
+        answer = await self._ask(portal_id, request, prepaid=prepaid)
+        return judge_calls(asked, _decoded(decode_batch, answer), answer)
+
+    async def read_call(
+        self,
+        portal_id: int,
+        call_id: str,
+        properties: Sequence[str],
+        *,
+        archived: bool = False,
+        prepaid: bool = False,
+    ) -> CallRead:
+        """Read one call, live or archived; what HubSpot answers may be another one, by a merge."""
+        query = [("archived", _word(flag=archived)), *_listed("properties", properties)]
+        request = Request("GET", self._paths.call(call_id), query=query)
+        answer = await self._ask(portal_id, request, prepaid=prepaid, also=_NOT_FOUND)
+        call = None if answer.status == _NOT_FOUND else _decoded(decode_call, answer)
+        return CallRead(call=call, date_ms=date_ms(answer.headers), elapsed_ms=answer.elapsed_ms)
+
+    async def read_associations(
+        self, portal_id: int, to_type: str, ids: Sequence[str], *, prepaid: bool = False
+    ) -> AssociationsRead:
+        """Read all associations of up to a hundred calls with one type of object, page by page.
+
+        Further pages are taken out of the budget one by one. If it is spent in between, nothing of
+        the earlier pages is returned: half a list looks like removals.
+        """
+        gathering = Gathering(batch_of(ids))
+        while gathering.cursors:
+            request = self._associations_request(to_type, gathering.cursors)
+            first = gathering.requests == 0
+            answer = await self._ask(portal_id, request, prepaid=prepaid and first)
+            gathering.add(_decoded(decode_association_batch, answer), answer.status)
+        return gathering.read()
+
+    async def list_page(  # noqa: PLR0913 - a listing's own parameters, all but two by name
+        self,
+        portal_id: int,
+        after: str | None,
+        *,
+        properties: Sequence[str],
+        associations: Sequence[str] = (),
+        archived: bool = False,
+        limit: int = BATCH,
+        prepaid: bool = False,
+    ) -> PageRead:
+        """Read a page of all live, or all archived, calls; `after` is the last page's, or None."""
+        query = [("limit", str(limit)), ("archived", _word(flag=archived))]
+        query += _listed("properties", properties) + _listed("associations", associations)
+        if after is not None:
+            query.append(("after", after))
+        request = Request("GET", self._paths.calls, query=query)
+        answer = await self._ask(portal_id, request, prepaid=prepaid)
+        return PageRead(
+            page=_decoded(decode_page, answer),
+            date_ms=date_ms(answer.headers),
+            elapsed_ms=answer.elapsed_ms,
+        )
+
+    async def portal_id_of_token(self, portal_id: int) -> int:
+        """Ask HubSpot which account the token of `portal_id` belongs to."""
+        answer = await self._ask(portal_id, Request("GET", self._paths.account))
+        return _decoded(decode_account, answer).portal_id
+
+    async def confirm_token(self, portal_id: int) -> None:
+        """Raise `PortalFailure` of kind `wrong_account` if the token is another account's."""
+        owner = await self.portal_id_of_token(portal_id)
+        if owner != portal_id:
+            detail = f"the token belongs to account {owner}, not to {portal_id}"
+            raise PortalFailure(kind="wrong_account", detail=detail)
+
+    async def dispositions(self, portal_id: int) -> dict[str, str]:
+        """Return the account's own call outcomes: id -> label."""
+        answer = await self._ask(portal_id, Request("GET", self._paths.dispositions))
+        return _decoded(decode_dispositions, answer)
+
+    def _associations_request(self, to_type: str, cursors: Mapping[str, str | None]) -> Request:
+        inputs = [
+            {"id": call_id} if after is None else {"id": call_id, "after": after}
+            for call_id, after in cursors.items()
+        ]
+        body = msgspec.json.encode({"inputs": inputs})
+        return Request("POST", self._paths.associations(to_type), body=body)
+
+    async def _ask(
+        self,
+        portal_id: int,
+        request: Request,
+        *,
+        prepaid: bool = False,
+        also: int | None = None,
+    ) -> Answer:
+        """Return the answer if it is one of success or, about a record, of the status `also`."""
+        token = await self._accounts.token(portal_id)
+        answer = await self._exchange(portal_id, request, token, prepaid=prepaid)
+        if answer.status == _UNAUTHORISED:
+            renewed = await self._accounts.token(portal_id, refused=token)
+            if renewed != token:
+                answer = await self._exchange(portal_id, request, renewed)
+        if answer.status in _OK:
+            return answer
+        fault = fault_of(answer.status, answer.headers, answer.body)
+        if isinstance(fault, RecordRefused) and fault.status == also:
+            return answer
+        if isinstance(fault, PortalFailure) and fault.kind == "rate_limited":
+            fault.retry_after_ms = await self._budget.cool(portal_id, fault)
+        raise fault
+
+    async def _exchange(
+        self, portal_id: int, request: Request, token: Secret, *, prepaid: bool = False
+    ) -> Answer:
+        wait_ms = 0 if prepaid else await self._budget.take(portal_id)
+        if wait_ms:
+            raise PortalFailure(kind="budget", retry_after_ms=wait_ms)
+        answer = await self._transport.send(request, token)
+        await self._budget.learn(portal_id, answer.headers, elapsed_ms=answer.elapsed_ms)
+        return answer
+
+
+def _word(*, flag: bool) -> str:
+    return "true" if flag else "false"
+
+
+def _listed(name: str, values: Sequence[str]) -> list[tuple[str, str]]:
+    """Return a list parameter, comma-joined as HubSpot's SDKs send it: shorter than repeated."""
+    return [(name, ",".join(values))] if values else []
+
+
+def _decoded(decode: Callable[[bytes], T], answer: Answer) -> T:
+    """Return what the answer says; raises PortalFailure if it is not what HubSpot documents."""
+    detail: str
+    try:
+        return decode(answer.body)
+    except AnswerError as error:
+        detail = str(error)
+    raise PortalFailure(kind="undecodable", detail=detail, status=answer.status)

@@ -1,0 +1,54 @@
+"""Where HubSpot's API is asked: one path style for `v3`, one for the date versions.
+
+From HubSpot's OpenAPI files. `/crm/objects/2026-03/calls` is fixed there while 2025-09 and 2026-09
+have `/crm/objects/<version>/{objectType}`, which comes to the same path. Associations are `v4`
+beside `v3` objects, and dated beside dated ones.
+"""
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+_DATED: Final = re.compile(r"\d{4}-\d{2}(-beta)?")
+
+
+class Paths:
+    """The paths of one API version."""
+
+    def __init__(self, version: str) -> None:
+        """Speak `version`: `v3`, or a date version such as `2026-03`.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if version == "v3":
+            self._calls = "/crm/v3/objects/calls"
+            self._associations = "/crm/v4/associations/calls"
+        elif _DATED.fullmatch(version):
+            self._calls = f"/crm/objects/{version}/calls"
+            self._associations = f"/crm/associations/{version}/calls"
+        else:
+            msg = "HUBSPOT_API_VERSION is neither v3 nor a date version such as 2026-03"
+            raise ValueError(msg)
+        self.account = f"/account-info/{version}/details"
+        """Whose token it is."""
+        self.dispositions = "/calling/v1/dispositions"
+        """The account's call outcomes; has no newer version."""
+
+    @property
+    def calls(self) -> str:
+        """The listing of calls."""
+        return self._calls
+
+    @property
+    def batch_read(self) -> str:
+        """Up to a hundred calls at once."""
+        return f"{self._calls}/batch/read"
+
+    def call(self, call_id: str) -> str:
+        """Return the path of one call."""
+        return f"{self._calls}/{quote(call_id, safe='')}"
+
+    def associations(self, to_type: str) -> str:
+        """Return the path of up to a hundred calls' associations with objects of one type."""
+        return f"{self._associations}/{quote(to_type, safe='')}/batch/read"
