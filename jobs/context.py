@@ -92,10 +92,10 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
         redis = await stack.enter_async_context(connect(settings.redis_url))
         streams_url = settings.streams_redis_url or settings.redis_url
         streams = await stack.enter_async_context(connect(streams_url))
-        live = await stack.enter_async_context(connect_queue(settings.redis_url, namespace, "live"))
-        collections = await stack.enter_async_context(
-            connect_queue(settings.redis_url, namespace, "collections")
-        )
+        live = connect_queue(settings.redis_url, namespace, "live")
+        stack.push_async_callback(live.aclose, close_connection_pool=True)
+        collections = connect_queue(settings.redis_url, namespace, "collections")
+        stack.push_async_callback(collections.aclose, close_connection_pool=True)
         session = await stack.enter_async_context(open_session())
         transport = Transport(session, settings.hubspot_api_url, timing)
         paths = Paths(settings.hubspot_api_version)

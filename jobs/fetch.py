@@ -41,16 +41,18 @@ async def fetch_calls(context: Context, portal_id: int, bell_id: str) -> None:
     """
     allowed = side_by_side(context.budget.rate(portal_id), context.latency.mean_ms, context.slots)
     claim = await context.ledger.claim(portal_id, bell_id, side_by_side=allowed)
-    await context.doorbells.ring(claim.bells)
     if not claim.token:
+        await context.doorbells.ring(claim.bells)
         return
     try:
+        await context.doorbells.ring(claim.bells)
         async with _renewing(context, portal_id, claim):
             verdicts, outcome = await _process(context, portal_id, claim)
+        bells = await context.ledger.settle(portal_id, claim.token, verdicts, outcome)
     except asyncio.CancelledError:
+        # Once settled, giving back has no effect: the claim holds nothing any more.
         await asyncio.shield(_give_back(context, portal_id, claim))
         raise
-    bells = await context.ledger.settle(portal_id, claim.token, verdicts, outcome)
     await context.doorbells.ring(bells)
 
 

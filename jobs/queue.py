@@ -41,7 +41,10 @@ def queue_key(namespace: str, name: QueueName) -> str:
 
 
 def connect_queue(url: str, namespace: str, name: QueueName, *, retries: int = 3) -> ArqRedis:
-    """Return a client that can put jobs on the queue `name`; nothing is sent yet."""
+    """Return a client that can put jobs on the queue `name`; nothing is sent yet.
+
+    Its owner closes it with `close_connection_pool=True`.
+    """
     return ArqRedis(
         pool(url, retries=retries),
         job_serializer=encode_job,
