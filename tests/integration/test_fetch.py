@@ -103,7 +103,7 @@ async def test_named_association_is_awaited(desk: Desk, control: Control) -> Non
 
 async def test_unmet_hint_is_dropped_after_its_patience(desk: Desk, control: Control) -> None:
     """A hint that no read ever shows is given up, and the call settled."""
-    desk.set_timing(replace(QUICK, hint_patience_ms=1)))
+    desk.set_timing(replace(QUICK, hint_patience_ms=1))
     call_id = await control.create(TITLE, portal_id=desk.portal_id)
     await desk.fetch_marked(call_id, Hint("propertyChange", now_ms() + 60_000, "hs_call_body"))
     while await desk.waits_ms(call_id) is not None:
@@ -122,7 +122,7 @@ async def test_purged_call_is_gone_after_two_rounds(desk: Desk, control: Control
     wait = await desk.waits_ms(call_id)
     assert wait is not None
     assert 9_000 < wait <= 10_000
-    desk.set_timing(replace(QUICK, gone_apart_ms=1)))
+    desk.set_timing(replace(QUICK, gone_apart_ms=1))
     await desk.fetch_marked(call_id, Hint("deletion", now_ms()))
     event = await desk.last()
     assert event.type == "callstream.call.deleted"
@@ -135,7 +135,7 @@ async def test_unannounced_absence_is_held_and_confirmed(desk: Desk, control: Co
     call_id = await control.create(TITLE, portal_id=desk.portal_id)
     await desk.fetch_marked(call_id)
     await control.purge(call_id, portal_id=desk.portal_id)
-    desk.set_timing(replace(QUICK, gone_apart_ms=1)))
+    desk.set_timing(replace(QUICK, gone_apart_ms=1))
     silent = Hint(origin="reconciliation")
     await desk.fetch_marked(call_id, silent)
     await asyncio.sleep(0.002)
@@ -143,7 +143,7 @@ async def test_unannounced_absence_is_held_and_confirmed(desk: Desk, control: Co
     wait = await desk.waits_ms(call_id)
     assert wait is not None
     assert 590_000 < wait <= 600_000
-    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=1)))
+    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=1))
     await desk.fetch_marked(call_id, silent)
     assert await desk.types() == ["created", "deleted"]
     assert (await control.requests()).accounts[desk.portal_id].by_operation["account.details"] == 1
@@ -270,7 +270,7 @@ async def test_spent_budget_hands_the_calls_back(desk: Desk, control: Control) -
 
 async def test_many_unannounced_absences_stop_the_portal(desk: Desk, control: Control) -> None:
     """When most of an account's calls vanish unannounced nothing is published: alarm and sleep."""
-    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=60_000)))
+    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=60_000))
     calls = [await control.create(TITLE, portal_id=desk.portal_id) for _ in range(60)]
     for call_id in calls:
         await desk.mark(call_id)
