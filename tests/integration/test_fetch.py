@@ -151,9 +151,7 @@ async def test_unannounced_absence_is_held_and_confirmed(desk: Desk, control: Co
 
 async def test_call_that_never_was_leaves_no_event(desk: Desk) -> None:
     """HubSpot's test button names a call that does not exist: no event, and no mark for ever."""
-    desk.set_timing(
-        replace(QUICK, gone_apart_ms=1, hint_patience_ms=1, gone_held_ms=1))
-    )
+    desk.set_timing(replace(QUICK, gone_apart_ms=1, hint_patience_ms=1, gone_held_ms=1))
     await desk.mark(123, Hint("creation", now_ms(), source="CRM"))
     await desk.fetch()
     while await desk.waits_ms(123) is not None:
