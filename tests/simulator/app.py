@@ -7,7 +7,17 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 
 from tests.simulator.answers import HubSpotError, answer
-from tests.simulator.api import account, associations, batch, objects
+from tests.simulator.api import (
+    account,
+    association_batches,
+    associations,
+    batch,
+    batch_edits,
+    edits,
+    objects,
+    owners,
+    search,
+)
 from tests.simulator.api.control import control_router
 from tests.simulator.gate import Gate
 from tests.simulator.simulator import Simulator
@@ -22,7 +32,29 @@ def create_app(simulator: Simulator) -> Litestar:
             objects.list_calls,
             objects.get_call,
             batch.batch_read,
+            search.search_calls,
+            edits.create_call,
+            edits.update_call,
+            edits.archive_call,
+            edits.merge_calls,
+            edits.gdpr_delete,
+            batch_edits.batch_create,
+            batch_edits.batch_update,
+            batch_edits.batch_upsert,
+            batch_edits.batch_archive,
             associations.batch_read,
+            associations.list_associations,
+            associations.create_association,
+            associations.remove_association,
+            associations.create_default,
+            association_batches.batch_create,
+            association_batches.batch_create_default,
+            association_batches.batch_archive,
+            association_batches.batch_archive_labels,
+            association_batches.labels,
+            association_batches.report,
+            owners.list_owners,
+            owners.get_owner,
             account.details,
             account.usage,
             account.dispositions,

@@ -3,15 +3,10 @@
 import random
 from collections.abc import Iterator
 
-import msgspec
-
 from tests.simulator.clock import iso
 from tests.simulator.model.dispositions import DISPOSITIONS
+from tests.simulator.model.people import FIRST_NAMES, LAST_NAMES, Person
 
-_FIRST = (
-    "Amara Björn Chloé Dmitri Elif Fatima Grace Hiro Inés José Kwame Linh Mateo Noor Olga Priya"
-)
-_LAST = "Okafor Lindqvist Dubois Ivanov Yilmaz Haddad Hopper Tanaka Núñez Pereira Mensah Trần Šimić"
 _FIRMS = (
     "Acme|Globex|Initech|Umbrella Café|Müller & Söhne|日本電機"
     "|Stark Logistics|Ångström Bros.|Ωmega Labs"
@@ -46,28 +41,7 @@ _CONNECTED, _NO_ANSWER = (
 _ACTIVITIES = ("Sales call", "Check-in", "Support", "")
 _PREFIXES = ("+1 415 555 ", "+44 20 7946 0", "+49 30 901820", "+81 3-5555-", "(0)6-")
 
-FIRSTS, LASTS, FIRMS = tuple(_FIRST.split()), tuple(_LAST.split()), tuple(_FIRMS.split("|"))
-
-
-class Person(msgspec.Struct, frozen=True):
-    """Somebody who logs calls."""
-
-    id: int
-    user_id: int
-    first_name: str
-    last_name: str
-    email: str
-
-
-def staff(rng: random.Random, count: int) -> list[Person]:
-    """Return the people of an account."""
-    people = []
-    for _ in range(count):
-        first, last = rng.choice(FIRSTS), rng.choice(LASTS)
-        owner_id = rng.randrange(10**7, 10**9)
-        mail = f"{owner_id}@example.com"
-        people.append(Person(owner_id, rng.randrange(10**6, 10**8), first, last, mail))
-    return people
+FIRMS = tuple(_FIRMS.split("|"))
 
 
 def number(rng: random.Random) -> str:
@@ -83,7 +57,8 @@ def body(rng: random.Random) -> str:
 
 def title(rng: random.Random) -> str:
     """Return a title."""
-    return f"{rng.choice(_TOPICS)}: {rng.choice(FIRSTS)} {rng.choice(LASTS)}, {rng.choice(FIRMS)}"
+    who = f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}"
+    return f"{rng.choice(_TOPICS)}: {who}, {rng.choice(FIRMS)}"
 
 
 def beginning(rng: random.Random, owner: Person, at_ms: int) -> dict[str, str]:

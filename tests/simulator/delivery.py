@@ -64,6 +64,8 @@ class Delivery:
         self.tally = Tally()
         self.acknowledged: dict[int, dict[int, int]] = {}
         """When each call's latest notification was answered 2xx, by portal and call."""
+        self.sent: dict[int, dict[int, int]] = {}
+        """When the latest request set out that was answered so, by portal and call."""
         self._clock = clock
         self._seed = seed
         self._knobs = knobs
@@ -166,6 +168,7 @@ class Delivery:
             await self._clock.wait(leaves, box.wake)
 
     async def _carry(self, box: Outbox, events: list[Event]) -> None:
+        sent = self._clock.now_ms()
         try:
             status = await self._send(events)
         finally:
@@ -178,7 +181,7 @@ class Delivery:
         tally.statuses[status] = tally.statuses.get(status, 0) + 1
         if 200 <= status < 300:
             tally.delivered += len(events)
-            self._note(box.portal_id, events)
+            self._note(box.portal_id, events, sent)
         else:
             tally.failed_requests += 1
             self._retry(box, events)
@@ -189,12 +192,14 @@ class Delivery:
         if self._pending == 0:
             self._idle.set()
 
-    def _note(self, portal_id: int, events: Sequence[Event]) -> None:
+    def _note(self, portal_id: int, events: Sequence[Event], sent: int) -> None:
         now, known = self._clock.now_ms(), self.acknowledged.setdefault(portal_id, {})
+        sent_at = self.sent.setdefault(portal_id, {})
         for event in events:
             for value in (event.object_id, event.from_object_id, event.to_object_id):
                 if value is not UNSET:
                     known[value] = now
+                    sent_at[value] = max(sent, sent_at.get(value, 0))
 
     def _retry(self, box: Outbox, events: Sequence[Event]) -> None:
         """Put a refused batch back: in two parts with a wait each, to be grouped anew."""

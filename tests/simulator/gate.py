@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,14 +40,23 @@ _NO_TOKEN = (
 class Caller:
     """Who asks, for which account, and what the faults do to the answer."""
 
-    def __init__(self, simulator: "Simulator", operation: str, family: Family) -> None:
+    def __init__(
+        self, simulator: "Simulator", operation: str, family: Family, params: Mapping[str, str]
+    ) -> None:
         self.simulator = simulator
+        self.params = params
+        """The variable parts of the path."""
         self.operation = operation
         self.family: Family = family
         self.came_at = simulator.clock.now_ms()
         self.grant: Grant | None = None
         self.faults: list[Fault] = []
         self.cut = False
+
+    @property
+    def version(self) -> str:
+        """The version in the path."""
+        return self.params.get("version", "")
 
     @property
     def account(self) -> Account:
@@ -64,7 +73,7 @@ class Caller:
 
     def seen(self, call: Call) -> Call:
         """Return the call as this request sees it: now, or under a `stale` fault as it was."""
-        self.simulator.meter(self.account.portal_id).counts.read_at[call.id] = self.came_at
+        self.simulator.meter(self.account.portal_id).read_at[call.id] = self.came_at
         for fault in self.faults:
             if fault.effect == "stale" and fault.object_id in (None, call.id):
                 return call.before(fault.steps)
@@ -123,7 +132,9 @@ class Gate(AbstractMiddleware):
         if operation is None:
             await self._app(scope, receive, send)
             return
-        caller = Caller(self._simulator, operation, opt.get("family", "public"))
+        caller = Caller(
+            self._simulator, operation, opt.get("family", "public"), scope["path_params"]
+        )
         scope["state"]["caller"] = caller
         answer = Answer()
         headers = {"X-HubSpot-Correlation-Id": draw_uuid(self._rng)}

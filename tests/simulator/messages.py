@@ -144,6 +144,9 @@ class TrueCall(msgspec.Struct, frozen=True, kw_only=True):
     """When the latest one happened, in epoch ms."""
     acknowledged_at: int | None = None
     """When the latest notification that names it was answered 2xx, in epoch ms."""
+    sent_at: int | None = None
+    """When the latest request that was answered so set out: a read that came in later than
+    `acknowledged_at` is later than the receiver's mark, one before `sent_at` is not."""
     read_at: int | None = None
     """When the latest request that read it came in, in epoch ms."""
 

@@ -21,8 +21,6 @@ class Counts(msgspec.Struct):
     """The most requests in any sliding 10 s, refused ones included, searches not."""
     refused: int = 0
     """Answered 429 by a limit (not by a fault)."""
-    read_at: dict[int, int] = {}
-    """When each call was last read, in epoch ms: the moment its request came in."""
 
 
 class Meter:
@@ -30,6 +28,8 @@ class Meter:
 
     def __init__(self) -> None:
         self.counts = Counts()
+        self.read_at: dict[int, int] = {}
+        """When each call was last read, in epoch ms: the moment its request came in."""
         self._window = Window()
 
     def came(self, operation: str, now_ms: int, *, public: bool) -> None:

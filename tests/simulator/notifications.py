@@ -36,6 +36,7 @@ SUBSCRIBED = (
 _PLAIN: dict[str, tuple[str, str | UnsetType]] = {
     "archived": ("object.deletion", "DELETED"),
     "purged": ("object.deletion", "DELETED"),
+    "erased": ("object.deletion", "DELETED"),
     "restored": ("object.restore", UNSET),
 }
 

@@ -13,6 +13,8 @@ from tests.simulator.messages import Notify
 from tests.simulator.meters import Counts, Meter
 from tests.simulator.model.account import Account
 from tests.simulator.model.calls import Change
+from tests.simulator.model.reverse import Reverse
+from tests.simulator.model.search import Search
 from tests.simulator.model.world import World
 from tests.simulator.notifications import SUBSCRIBED, Notifier, default_subscriptions
 from tests.simulator.seeds import stream
@@ -58,6 +60,8 @@ class Simulator:
         self.traffic = Traffic(self.clock, seed)
         self.subscriptions = default_subscriptions(3_849_700, settings.properties)
         self._notifiers: dict[int, Notifier] = {}
+        self._searches: dict[int, Search] = {}
+        self._reverses: dict[int, Reverse] = {}
         self._limits: dict[int, Limits] = {}
         self._meters: dict[int, Meter] = {}
         if settings.webhook_url:
@@ -80,13 +84,27 @@ class Simulator:
         return account
 
     def _notify(self, account: Account, change: Change) -> None:
-        if self.delivery.target is not None:
+        if self.delivery.target is not None and not account.muted:
             notifier = self._notifiers[account.portal_id]
             self.delivery.offer(account.portal_id, notifier.of(change))
 
     def notifier(self, portal_id: int) -> Notifier:
         """Return what makes the notifications of an account."""
         return self._notifiers[portal_id]
+
+    def search_of(self, account: Account) -> Search:
+        """Return the search of an account, whose index is built on the first use."""
+        search = self._searches.get(account.portal_id)
+        if search is None:
+            search = self._searches[account.portal_id] = Search(account)
+        return search
+
+    def reverse_of(self, account: Account) -> Reverse:
+        """Return the associations of an account as seen from the other side."""
+        reverse = self._reverses.get(account.portal_id)
+        if reverse is None:
+            reverse = self._reverses[account.portal_id] = Reverse(account)
+        return reverse
 
     def limits_of(self, portal_id: int) -> Limits:
         """Return the rate windows of an account."""

@@ -6,9 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Effect = Literal[
-    "status", "delay", "hang", "cut", "cut_after", "truncate", "corrupt", "stale", "drop_write"
-]
+Effect = Literal["status", "delay", "hang", "cut", "cut_after", "truncate", "corrupt", "stale"]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ class Life:
     def __init__(self, account: Account, seed: int) -> None:
         self.account = account
         self.rng = rng = stream(seed, account.portal_id, "life")
-        self.staff = believable.staff(rng, 12)
+        self.staff = account.people
         self._edits = believable.edits(rng, self.staff)
         self._targets = {
             kind: [rng.randrange(10**9, 10**11) for _ in range(200)] for kind in FROM_CALL
@@ -53,7 +53,7 @@ class Life:
         """Import calls: logged after the fact, over the last 300 days, without notifications."""
         account, rng, now = self.account, self.rng, self.account.clock.now_ms()
         by = Actor("IMPORT", f"importId:{rng.randrange(10**8)}")
-        listeners, account.listeners = account.listeners, []
+        account.muted = True
         when = sorted(now - rng.randrange(60_000, 300 * 86_400_000) for _ in range(count))
         for at in when:
             call_id, moment = account.new_id(), iso(at)
@@ -64,7 +64,7 @@ class Life:
             if rng.random() < 0.8:
                 link = self._link("contacts")
                 account.commit(Change(at, "associated", call_id, by, link=link))
-        account.listeners = listeners
+        account.muted = False
 
     def _by(self) -> Actor:
         person = self.rng.choice(self.staff)

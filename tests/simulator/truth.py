@@ -29,7 +29,8 @@ def true_call(simulator: Simulator, portal_id: int, call: Call) -> TrueCall:
         changes=len(call.changes),
         changed_at=call.changes[-1].at,
         acknowledged_at=acknowledged.get(call.id),
-        read_at=simulator.meter(portal_id).counts.read_at.get(call.id),
+        sent_at=simulator.delivery.sent.get(portal_id, {}).get(call.id),
+        read_at=simulator.meter(portal_id).read_at.get(call.id),
     )
 
 

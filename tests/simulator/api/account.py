@@ -3,7 +3,7 @@
 from litestar import Response, get
 
 from tests.simulator.answers import answer
-from tests.simulator.api.reading import check_version
+from tests.simulator.api.reading import of_version
 from tests.simulator.clock import iso
 from tests.simulator.gate import HubSpotRequest, caller_of
 
@@ -12,10 +12,9 @@ _USAGE = ["/account-info/{version:str}/api-usage/daily/private-apps"]
 
 
 @get(_DETAILS, operation="account.details")
-async def details(request: HubSpotRequest, version: str) -> Response[bytes]:
+async def details(request: HubSpotRequest) -> Response[bytes]:
     """Return which account the token belongs to."""
-    check_version(version)
-    account = caller_of(request).account
+    account = of_version(request).account
     return answer(
         {
             "portalId": account.portal_id,
@@ -32,10 +31,9 @@ async def details(request: HubSpotRequest, version: str) -> Response[bytes]:
 
 
 @get(_USAGE, operation="account.usage")
-async def usage(request: HubSpotRequest, version: str) -> Response[bytes]:
+async def usage(request: HubSpotRequest) -> Response[bytes]:
     """Return today's use of the daily quota."""
-    check_version(version)
-    caller = caller_of(request)
+    caller = of_version(request)
     limits = caller.simulator.limits_of(caller.account.portal_id)
     entry = {
         "name": "private-apps-api-calls-daily",

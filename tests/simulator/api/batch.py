@@ -10,13 +10,12 @@ from tests.simulator.api.objects import PAGE, PAGE_WITH_HISTORY, under
 from tests.simulator.api.reading import (
     Input,
     Query,
-    check_version,
     ids_of,
     lookup,
-    must_be_calls,
+    of_calls,
 )
 from tests.simulator.clock import iso
-from tests.simulator.gate import Caller, HubSpotRequest, caller_of
+from tests.simulator.gate import Caller, HubSpotRequest
 from tests.simulator.model.records import project, record
 
 MISSING = (
@@ -47,7 +46,6 @@ def check_size(inputs: Sequence[object], most: int = PAGE) -> None:
 
 def batch_answer(
     caller: Caller,
-    version: str,
     results: Sequence[Json],
     errors: Sequence[Json] = (),
     *,
@@ -62,15 +60,13 @@ def batch_answer(
         num_errors=len(errors),
         errors=errors,
     )
-    return answer(body, 207 if errors and version not in ALWAYS_200 else status)
+    return answer(body, 207 if errors and caller.version not in ALWAYS_200 else status)
 
 
 @post(under("batch", "read"), operation="calls.batch_read")
-async def batch_read(request: HubSpotRequest, version: str, kind: str) -> Response[bytes]:
+async def batch_read(request: HubSpotRequest) -> Response[bytes]:
     """Return the calls that are there; one error names all that are not."""
-    check_version(version)
-    must_be_calls(kind)
-    caller = caller_of(request)
+    caller = of_calls(request)
     body = read_body(await request.body(), BatchRead)
     wanted = project(caller.account.definitions, body.properties, body.properties_with_history)
     if wanted.history and len(body.inputs) > PAGE_WITH_HISTORY:
@@ -92,4 +88,4 @@ async def batch_read(request: HubSpotRequest, version: str, kind: str) -> Respon
             found[call.id] = record(call, wanted)
     results = [found[call_id] for call_id in sorted(found)]
     errors = [batch_error("OBJECT_NOT_FOUND", MISSING, {"ids": [*missing]})] if missing else []
-    return batch_answer(caller, version, results, errors)
+    return batch_answer(caller, results, errors)

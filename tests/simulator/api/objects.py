@@ -9,12 +9,12 @@ from litestar import Response, get
 from tests.simulator.answers import Json, answer, invalid, not_found
 from tests.simulator.api.reading import (
     Query,
-    check_version,
     lookup,
-    must_be_calls,
+    of_calls,
+    of_one_call,
     whole_number,
 )
-from tests.simulator.gate import Caller, HubSpotRequest, caller_of
+from tests.simulator.gate import Caller, HubSpotRequest
 from tests.simulator.model.calls import Call
 from tests.simulator.model.kinds import SINGULAR, TYPE_IDS, plural
 from tests.simulator.model.properties import Projection
@@ -89,11 +89,9 @@ def full_record(caller: Caller, call: Call, wanted: Projection, query: Query) ->
 
 
 @get(ONE, operation="calls.list")
-async def list_calls(request: HubSpotRequest, version: str, kind: str) -> Response[bytes]:
+async def list_calls(request: HubSpotRequest) -> Response[bytes]:
     """Return a page of live calls, or of archived ones only, in the order of their ids."""
-    check_version(version)
-    must_be_calls(kind)
-    caller, query = caller_of(request), Query(request)
+    caller, query = of_calls(request), Query(request)
     wanted = projection(caller, query)
     limit = query.number("limit", 10, PAGE_WITH_HISTORY if wanted.history else PAGE)
     start = read_cursor(query.one("after")) if query.one("after") else 0
@@ -114,14 +112,9 @@ async def list_calls(request: HubSpotRequest, version: str, kind: str) -> Respon
 
 
 @get(under("{object_id:str}"), operation="calls.get")
-async def get_call(
-    request: HubSpotRequest, version: str, kind: str, object_id: str
-) -> Response[bytes]:
+async def get_call(request: HubSpotRequest) -> Response[bytes]:
     """Return one call; an archived one only with `archived=true`."""
-    check_version(version)
-    must_be_calls(kind)
-    caller, query = caller_of(request), Query(request)
-    await caller.strike(frozenset(filter(None, [whole_number(object_id)])))
+    (caller, object_id), query = await of_one_call(request), Query(request)
     call = lookup(caller, object_id, archived=query.flag("archived"))
     if call is None:
         raise not_found()

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from tests.simulator.answers import HubSpotError, invalid, not_found
-from tests.simulator.gate import Caller, HubSpotRequest
+from tests.simulator.gate import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.calls import Call
 from tests.simulator.model.kinds import plural
 
@@ -73,14 +73,28 @@ def whole_number(text: str | int) -> int | None:
     return value if value < 2**63 else None
 
 
-def check_version(version: str) -> None:
-    """Raise the 404 of a version that never was."""
-    if version not in VERSIONS:
+def of_version(request: HubSpotRequest) -> Caller:
+    """Return who asks.
+
+    Raises:
+        HubSpotError: 404, the version never was, or it is one of the other path style.
+    """
+    caller, path = caller_of(request), request.scope["path"]
+    dated = path.startswith("/crm/") and not path.startswith(f"/crm/{caller.version}/")
+    old = caller.version == "v3"
+    if caller.version not in VERSIONS or (path.startswith("/crm/") and dated == old):
         raise not_found()
+    return caller
 
 
-def must_be_calls(kind: str) -> None:
-    """Refuse object types whose records are not simulated."""
+def of_calls(request: HubSpotRequest) -> Caller:
+    """Return who asks for calls.
+
+    Raises:
+        HubSpotError: 404 as above, or for types whose records are not simulated; 400 for others.
+    """
+    caller = of_version(request)
+    kind = caller.params["kind"]
     known = plural(kind)
     if known is None:
         message = f"Unable to infer object type from: {kind[:80]}"
@@ -88,6 +102,15 @@ def must_be_calls(kind: str) -> None:
     if known != "calls":
         message = f"The simulator holds no records of {known}, only their associations with calls."
         raise HubSpotError(404, "OBJECT_NOT_FOUND", message)
+    return caller
+
+
+async def of_one_call(request: HubSpotRequest) -> tuple[Caller, str]:
+    """Return who asks for one call, and its id; faults that wait for it strike."""
+    caller = of_calls(request)
+    object_id = caller.params["object_id"]
+    await caller.strike(frozenset(filter(None, [whole_number(object_id)])))
+    return caller, object_id
 
 
 def lookup(caller: Caller, call_id: str | int, *, archived: bool) -> Call | None:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.simulator.clock import Clock, iso
 from tests.simulator.model.calls import SOMEBODY, Actor, Call, Change, Link
+from tests.simulator.model.definitions import Definition
 from tests.simulator.model.dispositions import DISPOSITIONS
-from tests.simulator.model.properties import TYPES
+from tests.simulator.model.people import staff
+from tests.simulator.model.properties import DEFINITIONS
 from tests.simulator.model.sorted import SortedIds
 from tests.simulator.seeds import stream
 
@@ -35,9 +37,13 @@ class Account:
         self.archived = SortedIds()
         self.log: list[Change] = []
         self.listeners: list[Listener] = []
-        self.definitions: dict[str, str] = dict(TYPES)
+        self.muted = False
+        """True while a past is made up that nobody is to be notified of."""
+        self.definitions: dict[str, Definition] = dict(DEFINITIONS)
         self.dispositions: dict[str, str] = dict(DISPOSITIONS)
         self.time_zone = "UTC"
+        self.people = staff(stream(seed, portal_id, "people"), 12)
+        self._unique: dict[str, dict[str, int]] = {"hs_unique_creation_key": {}}
         self._ids = stream(seed, portal_id, "ids")
         self._last_id = 180_000_000_000 + self._ids.randrange(10**9)
 
@@ -56,6 +62,8 @@ class Account:
         call.apply(change)
         if call.state != before:
             self._file(call, before)
+        for name in self._unique.keys() & change.values.keys():
+            self._unique[name][change.values[name]] = call.id
         self.log.append(change)
         for listener in self.listeners:
             listener(self, change)
@@ -70,6 +78,12 @@ class Account:
             self.live.add(call.id)
         elif call.state == "archived":
             self.archived.add(call.id)
+
+    def unique_id(self, name: str, value: str) -> int | None:
+        """Return the id of the call that last got this value of a unique property."""
+        call_id = self._unique.setdefault(name, {}).get(value)
+        call = self.calls.get(call_id or 0)
+        return call_id if call is not None and call.values.get(name) == value else None
 
     def find(self, call_id: int, *states: str) -> Call:
         """Return the call if it is in one of these states.
@@ -120,10 +134,11 @@ class Account:
         self.commit(Change(at, "restored", call_id, by, {"hs_lastmodifieddate": iso(at)}))
         return call
 
-    def purge(self, call_id: int, by: Actor = SOMEBODY) -> Call:
-        """Remove a call for good: the API does not know its id any more."""
+    def purge(self, call_id: int, by: Actor = SOMEBODY, *, privacy: bool = False) -> Call:
+        """Remove a call for good, for privacy's sake or not: the API forgets its id."""
         call = self.find(call_id, "live", "archived")
-        self.commit(Change(self.clock.now_ms(), "purged", call_id, by))
+        kind = "erased" if privacy else "purged"
+        self.commit(Change(self.clock.now_ms(), kind, call_id, by))
         return call
 
     def merge(

@@ -37,8 +37,8 @@ class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: int
     """When, in epoch ms."""
     kind: str
-    """`created`, `updated`, `archived`, `restored`, `purged`, `merged` (went into another one),
-    `absorbed` (took others in), `associated` or `dissociated`."""
+    """`created`, `updated`, `archived`, `restored`, `purged`, `erased` (the same for privacy),
+    `merged` (went into another one), `absorbed` (took others in), `associated` or `dissociated`."""
     call_id: int
     by: Actor = SOMEBODY
     values: Mapping[str, str] = NOTHING
@@ -87,7 +87,7 @@ class Call:
             case "restored":
                 self.state, self.archived_at = "live", 0
                 self._set(change.values)
-            case "purged":
+            case "purged" | "erased":
                 self.state, self.values, self.links = "gone", {}, {}
             case "merged":
                 self.state, self.merged_into, self.links = "merged", change.other_ids[0], {}

@@ -1,6 +1,10 @@
 """Definitions of call properties, as an account has them."""
 
+from collections.abc import Mapping
+
 import msgspec
+
+from tests.simulator.model.definitions import Definition, own_definitions
 
 DEFAULTS = ("hs_createdate", "hs_lastmodifieddate", "hs_object_id")
 """What an answer holds when nothing is asked for, and beside whatever is."""
@@ -37,6 +41,8 @@ _BY_TYPE = {
 
 TYPES = {name: kind for kind, names in _BY_TYPE.items() for name in names.split()}
 """HubSpot's call properties and their types."""
+
+DEFINITIONS: Mapping[str, Definition] = own_definitions(TYPES)
 
 
 class Projection(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 
@@ -46,9 +46,10 @@ class SortedKeys:
 
     _CHUNK = 2_000
 
-    def __init__(self) -> None:
-        self._chunks: list[list[int]] = []
-        self._tops: list[int] = []
+    def __init__(self, keys: Iterable[int] = ()) -> None:
+        ordered, size = sorted(keys), self._CHUNK // 2
+        self._chunks = [ordered[at : at + size] for at in range(0, len(ordered), size)]
+        self._tops = [chunk[-1] for chunk in self._chunks]
 
     def __len__(self) -> int:
         return sum(map(len, self._chunks))
