@@ -13,10 +13,10 @@ theirs anyway. Our last tenth of the limit is not given up: that much is asked e
 
 **A lost window.** Redis' memory is whole since the time in `budget:epoch`, which begins anew with
 an empty data set, a restarted server and a replica that took over. Until one window has passed
-since then, grants may be missing from a log: an account is asked by one taker at a time until an
-answer's `Remaining` has filled its log, and at a tenth of its limit where answers carry no such
-header. An account that is new, or has been idle, is not touched by that: once Redis is a window
-old, an absent log means that nothing was asked.
+since then, grants may be missing from a log: an account is asked by one taker at a time, whose
+cost the reserve has room for, until an answer's `Remaining` has filled its log, and at a tenth of
+its limit where answers carry no such header. An account that is new, or has been idle, is not
+touched by that: once Redis is a window old, an absent log means that nothing was asked.
 
 Keys, after the namespace:
 

@@ -12,20 +12,11 @@ from redis.asyncio import Redis
 from jobs.hubspot.budget import Budget
 from jobs.redis import command, connect
 from jobs.timing import Timing
-from tests.support.traffic import BEGIN, PORTAL, Time, timeless_budget
+from tests.support.traffic import BEGIN, PORTAL, settled, timeless_budget
 
 WINDOW = 10_250
 SHARE = 92
 """What is ours of 100 in 10.25 s, if 90 in 10 s are."""
-
-
-async def settled(redis: Redis, budget: Budget) -> Time:
-    """Return a time at which Redis has long kept its data."""
-    time_ = Time(redis)
-    await time_.set(BEGIN - 10 * WINDOW)
-    await budget.take(1)
-    await time_.set(BEGIN)
-    return time_
 
 
 async def test_no_window_exceeds_the_share(redis: Redis) -> None:

@@ -49,6 +49,15 @@ def timeless_budget(redis: Redis, *, rate_limit: int = 100, reserve: float = 0.1
     return Budget(redis, "", Timing(), rate_limit=rate_limit, reserve=reserve, clock=CLOCK)
 
 
+async def settled(redis: Redis, budget: Budget) -> Time:
+    """Return a time, `BEGIN`, at which Redis has long kept its data."""
+    time = Time(redis)
+    await time.set(BEGIN - 600_000)
+    await budget.take(1)
+    await time.set(BEGIN)
+    return time
+
+
 @dataclass
 class Counter:
     """HubSpot's count: a rolling window over its own clock."""
@@ -140,7 +149,7 @@ class Drain:
             await self._take(job)
 
 
-async def steadily(drain: Drain, every_ms: int) -> None:
+def ask_beside(drain: Drain, every_ms: int) -> None:
     """Let another process on the same token ask once in so many ms."""
 
     async def ask() -> None:
