@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from service.addresses import free_port
 from service.binaries import ServerBinary, find_binaries
 from service.kept import KeeperGoneError, Kept
 
@@ -223,14 +224,6 @@ class EmbeddedRedis:
         log = self.folder / "redis.log"
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return f"{self.binary} did not start: {lines[-1] if lines else 'it left no log'}"
-
-
-def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _new_folder() -> Path:

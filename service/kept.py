@@ -36,6 +36,7 @@ class Kept:
         environ: Mapping[str, str] | None = None,
         output: IO[bytes] | None = None,
         folder: Path | None = None,
+        cwd: Path | None = None,
     ) -> None:
         """Make ready to run `command`; nothing is started yet.
 
@@ -44,6 +45,7 @@ class Kept:
             environ: its environment; None hands on ours.
             output: where it prints, stdout and stderr alike; None is our stderr.
             folder: removed when this process is gone, or closes it.
+            cwd: its working directory; None is ours.
         """
         script = Path(__file__).with_name("keeper.py")
         keeper = [sys.executable, "-I", "-S", str(script), str(os.getpid()), str(folder or "")]
@@ -55,6 +57,7 @@ class Kept:
             bufsize=0,
             start_new_session=True,
             env=environ,
+            cwd=cwd,
         )
         self._folder = folder
         self._pid: int | None = None

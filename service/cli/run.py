@@ -1,0 +1,32 @@
+"""`callstream run`."""
+
+import rich_click as click
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(1, 65_535),
+    help="The port to listen on.",
+)
+def run(host: str, port: int) -> None:
+    """Run service and worker together, with an embedded Redis unless REDIS_URL is set.
+
+    Shows what runs, where, and the events as they land.
+    """
+    import asyncio
+
+    from jobs.settings import environment, load
+    from service.cli.together import run_together
+    from service.subscriptions import instructions
+
+    environ = environment()
+    settings = load(environ, role="run")
+    for line in instructions(settings):
+        click.echo(line)
+    portal = settings.hubspot_portal_id
+    account = "the token's account" if portal is None else f"account {portal}"
+    asyncio.run(run_together(environ, host=host, port=port, account=account))

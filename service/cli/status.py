@@ -1,0 +1,71 @@
+"""`callstream status`."""
+
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from jobs.settings import Settings
+    from service.figures import Figures, Portal
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(*, as_json: bool) -> None:
+    """Show what the ledger, the streams and the queues hold."""
+    import asyncio
+
+    import msgspec
+    from rich.console import Console
+
+    from jobs.settings import environment, load
+
+    settings = load(environment(), role="consumer")
+    figures = asyncio.run(_figures(settings))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(figures)).decode())
+    else:
+        Console().print(tables(figures))
+
+
+async def _figures(settings: "Settings") -> "Figures":
+    from jobs.redis import connect
+    from service.figures import read_figures
+
+    ledger, streams = connect(settings.redis_url), connect(settings.streams_redis_url)
+    try:
+        return await read_figures(ledger, streams, settings.namespace)
+    finally:
+        await ledger.aclose()
+        await streams.aclose()
+
+
+def tables(figures: "Figures") -> "RenderableType":
+    """Return the figures as tables."""
+    from rich.console import Group
+    from rich.table import Table
+
+    streams = Table("stream", "events", "last entry", "groups", title="Streams")
+    for stream in figures.streams:
+        told = ", ".join(
+            f"{group.name}: {group.pending} pending"
+            + ("" if group.lag is None else f", {group.lag} behind")
+            for group in stream.groups
+        )
+        streams.add_row(stream.key, str(stream.length), stream.last_id, told)
+    ledger = Table("account", "state", "due", "being read", title="Ledger")
+    for portal in figures.portals:
+        ledger.add_row(str(portal.portal_id), _state(portal), str(portal.due), str(portal.leased))
+    queues = ", ".join(f"{name} {count}" for name, count in figures.queued.items())
+    rest = f"workers {figures.workers}   queued {queues}   dead letters {figures.dead_letters}"
+    return Group(streams, ledger, rest)
+
+
+def _state(portal: "Portal") -> str:
+    if not portal.connected:
+        return f"not connected {portal.why}".strip()
+    if portal.asleep_until:
+        return f"asleep: {portal.why}"
+    return "connected"
