@@ -9,9 +9,9 @@ from jobs.context import Context
 from jobs.hubspot.errors import PortalFailure
 from jobs.ledger import Later, Verdict
 from jobs.publishing import Setting
-from jobs.reading import Missing, Round, Spoiled
+from jobs.reading import Merged, Missing, Round, Spoiled
 from jobs.vanishing import is_suspicious
-from jobs.verdicts import Absence, Weighed
+from jobs.verdicts import Absence, Weighed, merged_into
 from jobs.work import Offer, Work, absent, spoiled, weigh_answer
 
 _log = structlog.get_logger(__name__)
@@ -72,7 +72,8 @@ async def _judge_missing(
     for work, weighed in missing:
         absence, verdict = absent(work, weighed, setting.now, context.timing)
         if verdict is None:
-            gone.append(Offer(work, Missing(), weighed))
+            survivor = merged_into(work.hints)
+            gone.append(Offer(work, Merged(survivor) if survivor else Missing(), weighed))
         else:
             waiting.append(verdict)
         if _is_held(absence):

@@ -159,6 +159,15 @@ def is_announced(hints: Sequence[Hint]) -> bool:
     )
 
 
+def merged_into(hints: Sequence[Hint]) -> str | None:
+    """Return the survivor that the latest merge names, None if the call was not merged away.
+
+    HubSpot may answer a merged id under the survivor's, or not at all: then only this tells.
+    """
+    merges = [hint for hint in hints if hint.kind == "merge" and hint.target is not None]
+    return max(merges, key=lambda hint: hint.occurred_at).target if merges else None
+
+
 def next_absence(
     absence: Absence | None, *, announced: bool, now: int, timing: Timing
 ) -> tuple[Absence, int]:

@@ -23,6 +23,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+async def fetch_until_idle(desk: Desk, call_id: int) -> None:
+    """Answer doorbells until nothing is left to do for the call."""
+    while await desk.waits_ms(call_id) is not None:
+        await desk.fetch()
+
+
 async def test_created_call_is_published_once(desk: Desk, control: Control) -> None:
     """A call created after the connection is `created`; read again unchanged, nothing follows."""
     call_id = await control.create(TITLE, {"contacts": [101]}, portal_id=desk.portal_id)
@@ -184,6 +190,26 @@ async def test_merged_call_is_deleted_with_its_survivor(desk: Desk, control: Con
     assert event.subject == str(loser)
     assert event.data.merged_into == str(survivor)
     assert event.data.call is None
+
+
+async def test_merged_call_that_is_absent_names_its_survivor(desk: Desk, control: Control) -> None:
+    """Where HubSpot no longer knows a merged id, the merge's notification tells the survivor.
+
+    That the id is still missing later, when nothing is said of a merge, is no other state.
+    """
+    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=1))
+    survivor = await control.create(TITLE, portal_id=desk.portal_id)
+    loser = await control.create(TITLE, portal_id=desk.portal_id)
+    await desk.fetch_marked(loser)
+    await control.merge(survivor, loser, portal_id=desk.portal_id)
+    await desk.mark(loser, Hint("merge", now_ms(), target=str(survivor)))
+    await fetch_until_idle(desk, loser)
+    event = await desk.last()
+    assert event.type == "callstream.call.deleted"
+    assert event.data.merged_into == str(survivor)
+    await desk.mark(loser, Hint("deletion", now_ms()))
+    await fetch_until_idle(desk, loser)
+    assert await desk.last() == event
 
 
 @pytest.mark.parametrize("effect", ["status", "cut", "truncate", "corrupt"])

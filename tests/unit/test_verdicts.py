@@ -18,6 +18,7 @@ from jobs.verdicts import (
     is_announced,
     is_late,
     is_met,
+    merged_into,
     next_absence,
     next_rung,
     weigh,
@@ -178,3 +179,9 @@ def test_memo_survives_the_ledger() -> None:
     memo = Memo((Hint("creation", 5, tested_at=7),), dropped_until=9, absence=Absence(1, NOW))
     assert decode_memo(encode_memo(memo)) == memo
     assert decode_memo("") == Memo()
+
+
+def test_latest_merge_names_the_survivor() -> None:
+    """Only a merge with a target says where a call went; of several the latest counts."""
+    assert merged_into([Hint("merge", 2, target="7"), Hint("merge", 1, target="5")]) == "7"
+    assert merged_into([Hint("merge", 2), Hint("deletion", 3)]) is None
