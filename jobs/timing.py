@@ -27,10 +27,12 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     fleet_beat_ms: int = 3_000
     """How often a worker says how many slots it has; three missed beats and it is gone."""
 
-    gather_ms: int = 2
-    """How long the front door gathers notifications for one commit."""
+    body_read_ms: int = 3_000
+    """How long a request's body may take to arrive."""
     mark_deadline_ms: int = 2_000
     """How long a notification may wait for its commit before the answer is 503."""
+    probe_ms: int = 1_000
+    """How long a readiness probe's write may take, and how long its outcome is kept."""
 
     again_first_ms: int = 250
     """First wait of a call whose read was overtaken by another reader's; doubles each time."""

@@ -1,0 +1,44 @@
+"""The service's application: routes, plugins, lifespan."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from jobs import logs
+from jobs.settings import Settings, environment, load
+from service.context import open_context, verifier_of
+from service.health import live, ready
+from service.problems import problem_details
+from service.webhooks import hubspot_webhook
+
+
+def create_app(*, settings: Settings | None = None) -> Litestar:
+    """Return the application, by `settings` or else those of the environment and `.env`.
+
+    Without `settings` it sets up the process' logging as well: an ASGI server then started it.
+
+    Raises:
+        SettingsError: settings are missing or wrong.
+        ValueError: `settings` have no secret or no public URL.
+    """
+    chosen = settings or load(environment(), role="service")
+    if settings is None:
+        logs.configure(chosen.log_level, chosen.log_format)
+
+    verifier = verifier_of(chosen)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        async with open_context(chosen, verifier) as context:
+            app.state["front_door"] = context.front_door
+            app.state["checks"] = context.checks
+            yield
+
+    return Litestar(
+        route_handlers=[hubspot_webhook, live, ready],
+        plugins=[problem_details()],
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+    )

@@ -1,0 +1,85 @@
+"""What one service process builds once and hands to its routes."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import msgspec
+from redis.asyncio import Redis
+
+from jobs.ledger import Ledger
+from jobs.queue import Doorbells, connect_queue
+from jobs.redis import connect
+from jobs.settings import Settings
+from jobs.timing import Timing
+from service.bodies import BodyReader
+from service.counters import FrontDoorCounters
+from service.durability import durability_of
+from service.health import Checks, RedisProbe
+from service.marking import Committer
+from service.ringing import Ringer
+from service.signature import Verifier
+from service.webhooks import FrontDoor
+
+
+class ServiceContext(msgspec.Struct, frozen=True):
+    """The parts that routes ask for."""
+
+    front_door: FrontDoor
+    checks: Checks
+    counters: FrontDoorCounters
+
+
+def verifier_of(settings: Settings) -> Verifier:
+    """Return what judges signatures.
+
+    Raises:
+        ValueError: there is no secret or no public URL.
+    """
+    return Verifier(
+        [secret.reveal() for secret in settings.hubspot_client_secret],
+        settings.public_url,
+        settings.signature_versions,
+    )
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator[ServiceContext]:
+    """Build the parts, and close what they hold in reverse.
+
+    Redis may be away: it is first needed when a delivery comes.
+
+    Raises:
+        SettingsError: Redis cannot keep what `DURABILITY` promises.
+    """
+    timing = Timing().scaled(settings.timing_scale)
+    counters = FrontDoorCounters()
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        queue = connect_queue(settings.redis_url, settings.namespace, "live")
+        stack.push_async_callback(queue.aclose, close_connection_pool=True)
+        ringer = Ringer(Doorbells(queue, settings.namespace), timing)
+        await stack.enter_async_context(ringer.running())
+        committer = await _committer(settings, timing, ringer, stack)
+        await stack.enter_async_context(committer.running())
+        yield ServiceContext(
+            FrontDoor(verifier, committer, BodyReader(settings.max_body, timing), counters),
+            Checks(committer, RedisProbe(redis, settings.namespace, timing)),
+            counters,
+        )
+
+
+async def _committer(
+    settings: Settings, timing: Timing, ringer: Ringer, stack: AsyncExitStack
+) -> Committer:
+    """Return the committer on a Redis client of its own."""
+    in_memory = settings.durability == "memory"
+    pooled = connect(settings.redis_url) if in_memory else connect(settings.redis_url, retries=0)
+    stack.push_async_callback(pooled.aclose)
+    client: Redis = pooled
+    if not in_memory:
+        client = pooled.client()
+        stack.push_async_callback(client.aclose)
+    durability = await durability_of(settings.durability, client, timing.mark_deadline_ms // 2)
+    ledger = Ledger(client, settings.namespace, timing)
+    return Committer(ledger, ringer, timing, durability=durability)
