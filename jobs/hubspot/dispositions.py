@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 import structlog
+from redis.exceptions import RedisError
 
-from jobs.hubspot.errors import HubSpotError
-from jobs.redis import TRANSIENT
+from jobs.hubspot.errors import HubSpotError, PortalFailure
 
 DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -32,8 +32,8 @@ DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
 TTL_S: Final = 3_600.0
 """How long an account's list is used before HubSpot is asked again."""
 RETRY_S: Final = 60.0
-"""How long after an attempt that failed; also, how old a list must be for an outcome that is not in
-it to be asked for."""
+"""How long after an attempt that failed, at most; also, how old a list must be for an outcome that
+is not in it to be asked for."""
 
 Ask = Callable[[int], Awaitable[Mapping[str, str]]]
 """Asks HubSpot for an account's list; raises HubSpotError."""
@@ -97,8 +97,14 @@ class Dispositions:
         now, known = self._clock(), self._known(portal_id)
         try:
             own = await self._ask(portal_id)
-        except (HubSpotError, *TRANSIENT) as error:
+        except (HubSpotError, RedisError, OSError) as error:
             _log.warning("call outcomes not refreshed", portal_id=portal_id, reason=str(error))
-            return _Listed(known.labels, now, now + RETRY_S, known.strangers)
+            return _Listed(known.labels, now, now + _retry_s(error), known.strangers)
         labels = {**DEFAULTS, **own}
         return _Listed(labels, now, now + TTL_S, frozenset(set(wanted) - labels.keys()))
+
+
+def _retry_s(error: Exception) -> float:
+    """Return when to ask again: soon if that was told, as when only the budget was spent."""
+    told_ms = error.retry_after_ms if isinstance(error, PortalFailure) else None
+    return RETRY_S if told_ms is None else min(RETRY_S, told_ms / 1000)

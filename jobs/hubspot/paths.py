@@ -9,7 +9,7 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-_DATED: Final = re.compile(r"\d{4}-\d{2}(-beta)?")
+_DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-beta)?")
 
 
 class Paths:

@@ -97,14 +97,11 @@ class Transport:
 
     async def _exchange(self, request: Request, token: Secret) -> Answer:
         began = time.monotonic()
-        headers = {"Authorization": f"Bearer {token.reveal()}"}
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
         async with self._session.request(
             request.method,
             self._url(request),
             data=request.body,
-            headers=headers,
+            headers=_headers(request, token),  # not a variable, which a traceback might show
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None),
         ) as response:
@@ -123,3 +120,10 @@ class Transport:
     def _url(self, request: Request) -> URL:
         query = f"?{urlencode(request.query, safe=',')}" if request.query else ""
         return URL(f"{self._base}{request.path}{query}", encoded=True)
+
+
+def _headers(request: Request, token: Secret) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {token.reveal()}"}
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    return headers

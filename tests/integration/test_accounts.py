@@ -1,0 +1,118 @@
+"""The one account of the settings: whose token it is, asked once and kept."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from redis.asyncio import Redis
+
+from jobs.hubspot.accounts import Accounts
+from jobs.hubspot.errors import PortalFailure
+from jobs.redis import command
+from jobs.values import Secret
+
+PORTAL = 62515
+TOKEN = Secret("pat-na1-planted-token")
+
+
+class HubSpot:
+    """Answers whose a token is, and counts how often it was asked."""
+
+    def __init__(self, *answers: int | PortalFailure) -> None:
+        self.asked = 0
+        self._answers: Sequence[int | PortalFailure] = answers
+
+    async def __call__(self, token: Secret) -> int:
+        """Return the next answer."""
+        assert token.reveal()
+        answer = self._answers[min(self.asked, len(self._answers) - 1)]
+        self.asked += 1
+        await asyncio.sleep(0)
+        if isinstance(answer, PortalFailure):
+            raise answer
+        return answer
+
+
+def accounts(
+    redis: Redis, hubspot: HubSpot, token: Secret | None = TOKEN, portal_id: int | None = None
+) -> Accounts:
+    """Return the accounts of one process."""
+    return Accounts(redis, "tenant-1", hubspot, token=token, portal_id=portal_id)
+
+
+async def test_hubspot_is_asked_once(redis: Redis, namespace: str) -> None:
+    """Callers at the same time, and later processes, take the answer of the first."""
+    assert namespace == "tenant-1"
+    hubspot = HubSpot(PORTAL)
+    first, second = accounts(redis, hubspot), accounts(redis, hubspot)
+
+    tokens = await asyncio.gather(*(first.token(PORTAL) for _ in range(3)))
+
+    assert tokens == [TOKEN] * 3
+    assert await second.connected() == (PORTAL,)
+    assert hubspot.asked == 1
+
+
+async def test_a_given_portal_is_believed(redis: Redis) -> None:
+    """Where the settings name the account, HubSpot is not asked."""
+    hubspot = HubSpot(PORTAL)
+    known = accounts(redis, hubspot, portal_id=777)
+
+    assert await known.connected() == (777,)
+    assert await known.token(777) == TOKEN
+    assert hubspot.asked == 0
+
+
+async def test_another_account_is_unknown(redis: Redis) -> None:
+    """A portal that the token does not belong to is refused, and both are named."""
+    with pytest.raises(PortalFailure, match="belongs to account 62515, not to 777") as caught:
+        await accounts(redis, HubSpot(PORTAL)).token(777)
+
+    assert caught.value.kind == "unknown"
+
+
+async def test_no_token_no_account(redis: Redis) -> None:
+    """Without a token nothing is connected, and nothing is asked."""
+    hubspot = HubSpot(PORTAL)
+    nobody = accounts(redis, hubspot, token=None)
+
+    assert await nobody.connected() == ()
+    with pytest.raises(PortalFailure, match="no token for account 62515") as caught:
+        await nobody.token(PORTAL)
+    assert caught.value.kind == "unknown"
+    assert hubspot.asked == 0
+
+
+async def test_a_failed_question_is_asked_again(redis: Redis) -> None:
+    """What HubSpot could not say is not kept."""
+    hubspot = HubSpot(PortalFailure(kind="server", status=502), PORTAL)
+    some = accounts(redis, hubspot)
+
+    with pytest.raises(PortalFailure, match="502"):
+        await some.connected()
+    assert await some.connected() == (PORTAL,)
+
+
+async def test_a_new_token_is_asked_about_anew(redis: Redis) -> None:
+    """The operator may have put in another account's token."""
+    await accounts(redis, HubSpot(PORTAL)).connected()
+
+    other = accounts(redis, HubSpot(777), token=Secret("pat-na1-another"))
+
+    assert await other.connected() == (777,)
+
+
+async def test_a_refused_token_has_no_other(redis: Redis) -> None:
+    """A token that HubSpot refused is all there is."""
+    some = accounts(redis, HubSpot(PORTAL))
+
+    assert await some.token(PORTAL, refused=TOKEN) == TOKEN
+
+
+async def test_the_token_is_not_kept(redis: Redis) -> None:
+    """Redis holds a fingerprint from which the token cannot be had."""
+    await accounts(redis, HubSpot(PORTAL)).connected()
+
+    kept = await command(redis, "HGETALL", "tenant-1:accounts:owners")
+    assert TOKEN.reveal() not in repr(kept)
+    assert await redis.keys() == [b"tenant-1:accounts:owners"]
