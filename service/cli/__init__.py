@@ -107,7 +107,7 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("callstream", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="callstream", message="%(prog)s %(version)s")
 def main() -> None:
     """HubSpot calls as a stream: ordered, complete and duplicate-free, on Redis.

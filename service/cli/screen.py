@@ -26,8 +26,8 @@ COLORS: Final = {
 }
 SLOW_MS: Final = 1_000
 """An age from here on is shown in another color."""
-AROUND: Final = 11
-"""Lines of the screen that are not parts or events."""
+AROUND_EVENTS: Final = 6
+"""Lines around the events: the table's head and foot, the warning, the cursor's own."""
 
 
 class Screen:
@@ -38,10 +38,8 @@ class Screen:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it."""
-        height = options.height or console.height
-        room = max(3, height - AROUND - len(self._board.parts))
-        yield Panel(
-            Group(self._parts(), Text(self._board.hint, style="dim"), Text(), self._counts()),
+        head = Panel(
+            Group(self._parts(), self._hint(), Text(), self._counts()),
             title="[bold]Callstream[/]  HubSpot calls, as a stream",
             title_align="left",
             subtitle="Ctrl-C stops everything",
@@ -49,9 +47,15 @@ class Screen:
             box=box.ROUNDED,
             border_style="dim",
         )
-        yield self._events(room)
-        warning = self._board.warning
-        yield Text(f" {warning}", style="yellow", no_wrap=True, overflow="ellipsis")
+        yield head
+        taken = len(console.render_lines(head, options.update(height=None)))
+        room = (options.height or console.height) - taken - AROUND_EVENTS
+        if room > 0:
+            yield self._events(room)
+        yield Text(f" {self._board.warning}", style="yellow", no_wrap=True, overflow="ellipsis")
+
+    def _hint(self) -> Text:
+        return Text(self._board.hint, style="dim", no_wrap=True, overflow="ellipsis")
 
     def _parts(self) -> Table:
         table = Table.grid(padding=(0, 2))
