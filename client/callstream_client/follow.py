@@ -37,7 +37,7 @@ class Follower:
 
         Raises:
             AwayError: Redis does not answer; the positions are kept.
-            redis.ResponseError: Redis refuses.
+            redis.RedisError: Redis refuses.
         """
         await self._look_for_partitions()
         block_ms = wire.block_within(self._redis, block_ms)
@@ -93,7 +93,7 @@ async def follow(
         block_ms: how long one request waits for an event.
 
     Raises:
-        redis.ResponseError: Redis refuses, as for missing rights.
+        redis.RedisError: Redis refuses, as for missing rights.
     """
     follower = Follower(redis, namespace, since)
     backoff = Backoff()

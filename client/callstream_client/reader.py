@@ -114,7 +114,7 @@ class Reader:
         An exception of `handle` ends it: the event stays unacknowledged and comes first next time.
 
         Raises:
-            redis.ResponseError: Redis refuses, as for missing rights.
+            redis.RedisError: Redis refuses, as for missing rights.
         """
         while not self._stopped.is_set():
             try:

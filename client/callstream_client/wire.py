@@ -24,6 +24,8 @@ Entries = list[tuple[str, Fields]]
 """Entry ids with their fields; none for an entry that was trimmed while it was pending."""
 
 _AWAY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
+# redis-py counts these among connection errors; waiting does not mend them.
+_REFUSED: Final = (exceptions.AuthenticationError, exceptions.AuthorizationError)
 # Words that servers begin an error with while they cannot serve for the moment.
 _BUSY: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "UNBLOCKED")
 
@@ -53,10 +55,13 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 async def ask(redis: Redis, *words: str | int, block_ms: int = 0) -> object:
-    """Run a command; raises AwayError, GroupGoneError, or `redis.ResponseError`."""
+    """Run a command; raises AwayError, GroupGoneError, or `redis.RedisError` for a refusal."""
+    cancelled_before = _cancellations()
     try:
         async with asyncio.timeout(ANSWER_S + block_ms / 1_000):
             return cast("object", await redis.execute_command(*words))
+    except _REFUSED:
+        raise
     except _AWAY as error:
         raise AwayError(type(error).__name__) from error
     except exceptions.ResponseError as error:
@@ -65,6 +70,16 @@ async def ask(redis: Redis, *words: str | int, block_ms: int = 0) -> object:
         if str(error).startswith(_BUSY):
             raise AwayError(str(error).partition(" ")[0]) from error
         raise
+    finally:
+        # redis-py sends with asyncio.wait_for, which before Python 3.12 swallows a cancellation
+        # that comes at the moment when sending is done.
+        if _cancellations() > cancelled_before:
+            raise asyncio.CancelledError
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def partitions(redis: Redis, namespace: str) -> int:

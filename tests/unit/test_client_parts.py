@@ -1,6 +1,8 @@
 """The small parts of the client: what it remembers, how it waits, how it reads Redis' answers."""
 
 import asyncio
+from contextlib import suppress
+from typing import cast
 
 import pytest
 from callstream_client import events, wire
@@ -9,6 +11,7 @@ from callstream_client.latest import Latest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from tests.support.streams import entry
 
@@ -107,6 +110,35 @@ async def test_block() -> None:
         client: Redis = Redis(socket_timeout=timeout)
         assert wire.block_within(client, 1_000) == expected
         await client.aclose()
+
+
+class Swallowing:
+    """A client that answers although it was cancelled, as redis-py may before Python 3.12."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.asked = asyncio.Event()
+        self._failure = failure
+
+    async def execute_command(self, *words: object) -> bytes:
+        """Wait to be cancelled, and answer."""
+        self.asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        if self._failure:
+            raise self._failure
+        return b"%d words" % len(words)
+
+
+@pytest.mark.parametrize("failure", [None, ConnectionError(), ResponseError("WRONGTYPE")])
+async def test_cancellation_is_not_lost(failure: Exception | None) -> None:
+    """A task that is cancelled within a command ends, whatever the client makes of it."""
+    client = Swallowing(failure)
+    task = asyncio.ensure_future(wire.ask(cast("Redis", client), "PING"))
+    await client.asked.wait()
+    task.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 def test_repr_hides_the_entry() -> None:
