@@ -22,6 +22,14 @@ def parent_of(pid: int) -> int:
     return int(_ps(pid, "ppid"))
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of a process' children."""
+    command = ["ps", "-A", "-o", "pid=,ppid="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pairs = (map(int, line.split()) for line in listed.splitlines())
+    return [child for child, parent in pairs if parent == pid]
+
+
 def eventually(truth: Callable[[], bool], within_s: float = 10.0) -> bool:
     """Wait for something that another process does, for at most so long."""
     deadline = time.monotonic() + within_s
