@@ -26,7 +26,8 @@ def pool(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> ConnectionPoo
         socket_connect_timeout=timeout_s,
         health_check_interval=30,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), retries),
-        retry_on_error=[RedisConnectionError],
+        # OSError: a new connection that is refused raises it inside of the retry.
+        retry_on_error=[RedisConnectionError, OSError],
     )
     return connections
 

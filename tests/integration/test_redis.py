@@ -1,0 +1,25 @@
+"""Clients of Redis outlive their server's restart."""
+
+import asyncio
+
+import pytest
+
+from jobs.redis import command, connect
+from tests.support.redis import MakeRedis
+
+
+@pytest.mark.one_redis
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_command_is_answered_once_the_server_is_back(
+    make_redis: MakeRedis, *, connected: bool
+) -> None:
+    """A command sent while the server is away waits for it, on an old connection and on a new."""
+    server = make_redis(port=0)
+    async with connect(server.url, retries=20) as redis:
+        if connected:
+            await redis.ping()
+        server.kill()
+        asking = asyncio.create_task(command(redis, "PING"))
+        await asyncio.sleep(0.2)  # some attempts are refused meanwhile
+        await asyncio.to_thread(server.start)
+        assert await asking
