@@ -11,12 +11,19 @@ slow because they run whole processes, carry `@pytest.mark.one_redis` and run on
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from jobs.redis import connect
 from service.binaries import ServerBinary, find_binaries
 from service.embedded import EmbeddedRedis
 from tests.support.redis import MakeRedis
+
+# Generated tests are judged by what they find, not by how busy the machine is.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 def _ages() -> dict[str, ServerBinary]:
