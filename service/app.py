@@ -9,6 +9,7 @@ from jobs import logs
 from jobs.settings import Settings, environment, load
 from service.context import open_context, verifier_of
 from service.health import live, ready
+from service.litestar_cli import RunsOnGranian
 from service.problems import problem_details
 from service.webhooks import hubspot_webhook
 
@@ -37,7 +38,7 @@ def create_app(*, settings: Settings | None = None) -> Litestar:
 
     return Litestar(
         route_handlers=[hubspot_webhook, live, ready],
-        plugins=[problem_details()],
+        plugins=[problem_details(), RunsOnGranian()],
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,

@@ -17,6 +17,7 @@ from service.notifications import Batch
 from service.outages import Outage
 from tests.support.committing import NAMESPACE, PORTAL, batch, committing, marked
 from tests.support.redis import MakeRedis
+from tests.support.relay import Relay
 
 HASTY = Timing(mark_deadline_ms=400)
 
@@ -98,6 +99,34 @@ async def test_frozen_redis(make_redis: MakeRedis) -> None:
         assert asyncio.get_running_loop().time() - began < 1.0
         server.resume()
         assert await eventually(lambda: committer.commit(batch(2), 1)) is Answer.MARKED
+
+
+async def test_deadline_counts_from_arrival(make_redis: MakeRedis) -> None:
+    """A request that has to wait for a commit that hangs hears no later than one in the commit."""
+    server = make_redis()
+    async with committing(server.url, HASTY) as committer:
+        assert await committer.commit(batch(1), 1) is Answer.MARKED
+        server.pause()
+        first = asyncio.create_task(committer.commit(batch(2), 1))
+        await asyncio.sleep(0.05)
+
+        async with asyncio.timeout(0.6):
+            assert await committer.commit(batch(3), 1) is Outage.SLOW
+
+        assert await first is Outage.SLOW
+        server.resume()
+
+
+async def test_connection_that_swallows_everything(redis_server: EmbeddedRedis) -> None:
+    """A connection that goes dead without a word holds up one commit and no other."""
+    relay = Relay(f"{redis_server.folder}/redis.sock")
+    async with relay.running(), committing(relay.url, HASTY) as committer:
+        assert await committer.commit(batch(1), 1) is Answer.MARKED
+        relay.swallow()
+
+        assert await committer.commit(batch(2), 1) is Outage.SLOW
+
+        assert await committer.commit(batch(3), 1) is Answer.MARKED
 
 
 async def test_dead_redis(make_redis: MakeRedis) -> None:
@@ -226,7 +255,7 @@ async def test_ringing_that_fails(
 
 async def test_closing(redis: Redis, redis_url: str) -> None:
     """On the way out those who wait are served, and who comes later is turned away."""
-    async with committing(redis_url, Timing()) as committer:
+    async with committing(redis_url, Timing(), limits=Limits(commit=2)) as committer:
         waiting = [asyncio.create_task(committer.commit(batch(n), 1)) for n in range(5)]
         await asyncio.sleep(0)
 

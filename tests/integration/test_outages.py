@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections.abc import Sequence
 
 import pytest
 from redis.asyncio import Redis
@@ -12,7 +13,7 @@ from service.app import create_app
 from service.embedded import EmbeddedRedis
 from tests.support.committing import marked
 from tests.support.redis import MakeRedis
-from tests.support.served import BIN, Reply, Served, served
+from tests.support.served import GRANIAN, LITESTAR, Reply, Served, served
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.one_redis
@@ -120,10 +121,11 @@ async def test_acknowledged_marks_outlive_redis(make_redis: MakeRedis) -> None:
             assert taken <= await marked(redis)
 
 
-async def test_stopping_finishes_requests(make_redis: MakeRedis) -> None:
+@pytest.mark.parametrize("command", [GRANIAN, LITESTAR], ids=["granian", "litestar"])
+async def test_stopping_finishes_requests(make_redis: MakeRedis, command: Sequence[str]) -> None:
     """On SIGTERM a request in hand is answered, nothing new is taken, and the status is 0."""
     server = make_redis()
-    with served(server.url) as service:
+    with served(server.url, command=command) as service:
         assert (await service.deliver(1)).status == 204
         server.pause()
         in_hand = asyncio.create_task(service.deliver(2))
@@ -161,7 +163,7 @@ def test_missing_setting_is_no_start(redis_server: EmbeddedRedis, absent: str) -
     del environ[absent]
 
     ended = subprocess.run(
-        [BIN / "granian", "--interface", "asgi", "--factory", "service.app:create_app"],
+        GRANIAN,
         env=environ,
         cwd="/",
         capture_output=True,

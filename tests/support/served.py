@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -26,6 +26,8 @@ SECRET = "a-secret-for-tests"
 PUBLIC_URL = "https://hooks.example.com"
 WEBHOOK = "/webhooks/hubspot"
 BIN = Path(sys.executable).parent
+GRANIAN = (str(BIN / "granian"), "--interface=asgi", "--factory", "service.app:create_app")
+LITESTAR = (str(BIN / "litestar"), "--app", "service.app:create_app", "run")
 
 
 class Reply(msgspec.Struct):
@@ -126,8 +128,10 @@ class Served:
 
 
 @contextmanager
-def served(redis_url: str, **settings: str) -> Generator[Served]:
-    """Run the service on granian, started as an operator without our commands would."""
+def served(
+    redis_url: str, *, command: Sequence[str] = GRANIAN, **settings: str
+) -> Generator[Served]:
+    """Run the service, started as an operator without our commands would."""
     port = free_port()
     environ = {
         "PATH": os.environ["PATH"],
@@ -138,10 +142,9 @@ def served(redis_url: str, **settings: str) -> Generator[Served]:
         "LOG_FORMAT": "json",
         **settings,
     }
-    command = [str(BIN / "granian"), "--interface", "asgi", "--factory", "service.app:create_app"]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--no-ws", "--loop", "uvloop"]
+    address = ["--host", "127.0.0.1", "--port", str(port)]
     with tempfile.NamedTemporaryFile(prefix="callstream-service-") as log:
-        process = Kept([*command, *options], environ=environ, output=log.file)
+        process = Kept([*command, *address], environ=environ, output=log.file)
         try:
             process.start()
             service = Served(process, port, Path(log.name))

@@ -286,6 +286,13 @@ def test_association_that_names_its_object_too() -> None:
     assert marked(decode(body(alone))) == {str(CALL): (hint("associationChange"),)}
 
 
+def test_sides_of_an_unknown_kind() -> None:
+    """The sides of a kind that nobody knows yet are marked like those of an association."""
+    labelled = association(subscriptionType="object.associationLabelled")
+
+    assert marked(decode(body(labelled))) == {str(CALL): (hint("associationLabelled", "0-1:20"),)}
+
+
 @pytest.mark.parametrize("absent", ["toObjectId", "toObjectTypeId"])
 def test_association_with_half_a_side(absent: str) -> None:
     """A call whose other side is not told is marked without a target."""
