@@ -50,7 +50,9 @@ class Screen:
         yield head
         taken = len(console.render_lines(head, options.update(height=None)))
         room = (options.height or console.height) - taken - AROUND_EVENTS
-        if room > 0:
+        if not self._board.lines:
+            yield Text("\n waiting for the first call\n", style="dim")
+        elif room > 0:
             yield self._events(room)
         yield Text(f" {self._board.warning}", style="yellow", no_wrap=True, overflow="ellipsis")
 
@@ -59,11 +61,13 @@ class Screen:
 
     def _parts(self) -> Table:
         table = Table.grid(padding=(0, 2))
+        for narrow in (False, False, True, False):  # where it is tight the words give way
+            table.add_column(no_wrap=not narrow)
         for part in self._board.parts:
             dot, color = DOTS[part.state]
-            table.add_row(
-                Text(part.name, style="bold"), Text(dot, style=color), part.what, Text(part.where)
-            )
+            words = Text(part.what, no_wrap=True, overflow="ellipsis")
+            name, where = Text(part.name, style="bold"), Text(part.where)
+            table.add_row(name, Text(dot, style=color), words, where)
         return table
 
     def _counts(self) -> Text:
@@ -74,9 +78,9 @@ class Screen:
         text.append(f"{board.rate():.1f}", style="bold")
         text.append(" events/s   ")
         text.append(f"{board.waiting:,}", style="bold")
-        text.append(" calls waiting   ")
+        text.append(" calls waiting")
         if ages:
-            text.append("change → stream: half within ")
+            text.append("\nfrom the change in HubSpot to the stream: half within ")
             text.append(f"{ages[0]} ms", style="bold")
             text.append(", 99 % within ")
             text.append(f"{ages[1]} ms", style="bold")
@@ -90,11 +94,8 @@ class Screen:
         table.add_column("call", no_wrap=True, min_width=12)
         table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=2)
         table.add_column("what changed", no_wrap=True, overflow="ellipsis", ratio=3)
-        lines = list(self._board.lines)[-room:]
-        for line in lines:
+        for line in list(self._board.lines)[-room:]:
             table.add_row(*_cells(line))
-        if not lines:
-            table.add_row("", "", "", "", Text("waiting for the first call", style="dim"))
         return table
 
 
