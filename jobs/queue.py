@@ -40,13 +40,16 @@ def queue_key(namespace: str, name: QueueName) -> str:
     return f"{space}callstream:{name}"
 
 
-def connect_queue(url: str, namespace: str, name: QueueName, *, retries: int = 3) -> ArqRedis:
+def connect_queue(
+    url: str, namespace: str, name: QueueName, *, retries: int = 3, patient: bool = False
+) -> ArqRedis:
     """Return a client that can put jobs on the queue `name`; nothing is sent yet.
 
-    Its owner closes it with `close_connection_pool=True`.
+    Its owner closes it with `close_connection_pool=True`. `retries` and `patient` are those of
+    `jobs.redis.pool`.
     """
     return ArqRedis(
-        pool(url, retries=retries),
+        pool(url, retries=retries, patient=patient),
         job_serializer=encode_job,
         job_deserializer=decode_job,
         default_queue_name=queue_key(namespace, name),

@@ -1,8 +1,12 @@
 """Makes Redis clients that outlive a restart of their server."""
 
+import asyncio
+from collections.abc import Iterable
+from functools import cache
 from typing import cast
 
 from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -12,13 +16,17 @@ TRANSIENT = (RedisConnectionError, RedisTimeoutError, OSError)
 """What a Redis client raises while its server is away."""
 
 
-def pool(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> ConnectionPool:
+def pool(
+    url: str, *, timeout_s: float = 5.0, retries: int = 3, patient: bool = False
+) -> ConnectionPool:
     """Return a connection pool for the Redis at `url`; nothing is sent before the first command.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         timeout_s: how long connecting, and each answer, may take.
         retries: how often a command is tried again when the connection fails.
+        patient: wait for a server that refuses connections, too, as while it restarts: that is
+            tried as often again for each attempt of the command.
     """
     connections: ConnectionPool = ConnectionPool.from_url(
         url,
@@ -26,8 +34,8 @@ def pool(url: str, *, timeout_s: float = 5.0, retries: int = 3) -> ConnectionPoo
         socket_connect_timeout=timeout_s,
         health_check_interval=30,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), retries),
-        # OSError: a new connection that is refused raises it inside of the retry.
-        retry_on_error=[RedisConnectionError, OSError],
+        # A new connection that is refused raises OSError inside of the retry.
+        retry_on_error=[RedisConnectionError, OSError] if patient else [RedisConnectionError],
     )
     return connections
 

@@ -142,7 +142,7 @@ def _options(settings: Settings, name: QueueName) -> dict[str, Any]:
         "functions": _functions(name),
         "queue_name": key,
         "redis_pool": connect_queue(
-            settings.redis_url, settings.namespace, name, retries=REDIS_RETRIES
+            settings.redis_url, settings.namespace, name, retries=REDIS_RETRIES, patient=True
         ),
         "job_serializer": encode_job,
         "job_deserializer": decode_job,

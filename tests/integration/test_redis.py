@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from redis.asyncio import Redis
 
-from jobs.redis import command, connect
+from jobs.redis import command, pool
 from tests.support.redis import MakeRedis
 
 
@@ -15,7 +16,7 @@ async def test_a_command_is_answered_once_the_server_is_back(
 ) -> None:
     """A command sent while the server is away waits for it, on an old connection and on a new."""
     server = make_redis(port=0)
-    async with connect(server.url, retries=20) as redis:
+    async with Redis.from_pool(pool(server.url, retries=20, patient=True)) as redis:
         if connected:
             await redis.ping()
         server.kill()
