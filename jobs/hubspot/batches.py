@@ -62,6 +62,7 @@ class Gathering:
     def __init__(self, asked: Sequence[str]) -> None:
         self._found: dict[str, list[str]] = {call_id: [] for call_id in asked}
         self._undecodable: list[Undecodable] = []
+        self._followed: set[tuple[str, str]] = set()
         self.cursors: dict[str, str | None] = dict.fromkeys(asked)
         """What to ask for next: call -> its cursor, None for its first page."""
         self.requests = 0
@@ -82,24 +83,26 @@ class Gathering:
         for call_id in asked:
             row = batch.found.get(call_id, Associations())
             self._found[call_id] += row.ids
-            if row.after is None:
-                continue
-            if row.after == asked[call_id]:
-                raise PortalFailure(
-                    kind="undecodable", detail="paging does not advance", status=status
-                )
-            self.cursors[call_id] = row.after
+            if row.after is not None:
+                self._follow(call_id, row.after, status)
+
+    def _follow(self, call_id: str, after: str, status: int) -> None:
+        if (call_id, after) in self._followed:
+            raise PortalFailure(kind="undecodable", detail="paging does not advance", status=status)
+        self._followed.add((call_id, after))
+        self.cursors[call_id] = after
 
     def read(self) -> AssociationsRead:
         """Return what was gathered; raises RecordRefused if a row cannot be told apart.
 
-        A row that cannot be read leaves its call out; one that does not even tell its call could be
-        any of several.
+        A row that cannot be read leaves its call out; one that names none of the calls could be
+        about any of them.
         """
-        aside = {row.call_id for row in self._undecodable}
-        if None in aside and len(self._found) > 1:
-            raise RecordRefused(200, category="UNDECODABLE")
-        unknown = set(self._found) if None in aside else aside
+        unknown = {row.call_id for row in self._undecodable}
+        if not unknown <= self._found.keys():
+            if len(self._found) > 1:
+                raise RecordRefused(200, category="UNDECODABLE")
+            unknown = set(self._found)
         return AssociationsRead(
             ids={
                 call_id: sorted_ids(others)

@@ -8,8 +8,8 @@ import msgspec
 from jobs.hubspot.accounts import Accounts
 from jobs.hubspot.batches import BATCH, Gathering, batch_of, judge_calls
 from jobs.hubspot.budget import Budget
-from jobs.hubspot.errors import PortalFailure, RecordRefused
-from jobs.hubspot.faults import date_ms, fault_of
+from jobs.hubspot.errors import PortalFailure
+from jobs.hubspot.faults import date_ms, fault_of, is_missing
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import AssociationsRead, CallRead, CallsRead, PageRead
 from jobs.hubspot.schema import (
@@ -26,7 +26,6 @@ from jobs.values import Secret
 
 _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401
-_NOT_FOUND: Final = 404
 
 T = TypeVar("T")
 
@@ -82,8 +81,8 @@ class HubSpot:
         """Read one call, live or archived; what HubSpot answers may be another one, by a merge."""
         query = [("archived", _word(flag=archived)), *_listed("properties", properties)]
         request = Request("GET", self._paths.call(call_id), query=query)
-        answer = await self._ask(portal_id, request, prepaid=prepaid, also=_NOT_FOUND)
-        call = None if answer.status == _NOT_FOUND else _decoded(decode_call, answer)
+        answer = await self._ask(portal_id, request, prepaid=prepaid, may_miss=True)
+        call = _decoded(decode_call, answer) if answer.status in _OK else None
         return CallRead(call=call, date_ms=date_ms(answer.headers), elapsed_ms=answer.elapsed_ms)
 
     async def read_associations(
@@ -157,20 +156,18 @@ class HubSpot:
         request: Request,
         *,
         prepaid: bool = False,
-        also: int | None = None,
+        may_miss: bool = False,
     ) -> Answer:
-        """Return the answer if it is one of success or, about a record, of the status `also`."""
+        """Return the answer if it is one of success, or if it may and does say "not found"."""
         token = await self._accounts.token(portal_id)
         answer = await self._exchange(portal_id, request, token, prepaid=prepaid)
         if answer.status == _UNAUTHORISED:
             renewed = await self._accounts.token(portal_id, refused=token)
             if renewed != token:
                 answer = await self._exchange(portal_id, request, renewed)
-        if answer.status in _OK:
+        if answer.status in _OK or (may_miss and is_missing(answer.status, answer.body)):
             return answer
         fault = fault_of(answer.status, answer.headers, answer.body)
-        if isinstance(fault, RecordRefused) and fault.status == also:
-            return answer
         if isinstance(fault, PortalFailure) and fault.kind == "rate_limited":
             fault.retry_after_ms = await self._budget.cool(portal_id, fault)
         raise fault

@@ -7,7 +7,7 @@ from typing import Final
 
 from jobs.hubspot.errors import FailureKind, PortalFailure, RecordRefused
 from jobs.hubspot.limits import named_limit
-from jobs.hubspot.refusal import OBJECT_NOT_FOUND, ErrorBody, decode_error
+from jobs.hubspot.refusal import OBJECT_NOT_FOUND, decode_error
 
 LONGEST_WAIT_MS: Final = 300_000
 """The longest `Retry-After` that is obeyed."""
@@ -19,6 +19,7 @@ LOCKED_MS: Final = 2_000
 _KINDS: Final[Mapping[int, FailureKind]] = {
     401: "unauthorised",
     403: "forbidden",
+    404: "no_such_path",
     405: "no_such_path",
     408: "server",
     410: "no_such_path",
@@ -34,12 +35,13 @@ _NOT_FOUND: Final = 404
 def fault_of(status: int, headers: Mapping[str, str], body: bytes) -> PortalFailure | RecordRefused:
     """Return what an answer other than 200 and 207 means.
 
-    A 404 is about a record only if its category says so: otherwise the path itself is unknown to
-    HubSpot, as with a wrong `HUBSPOT_API_VERSION`, and no call may suffer for that.
+    A 404 is not about a record: batch reads name missing ids in a 207, and a single read that finds
+    nothing is an answer (see `is_missing`). So HubSpot does not know the path, as with a wrong
+    `HUBSPOT_API_VERSION`, and no call may suffer for that.
     """
     error = decode_error(body)
     correlation_id = error.correlation_id or headers.get("X-HubSpot-Correlation-Id")
-    kind = _kind(status, error)
+    kind = _kind(status)
     if kind is None:
         return RecordRefused(status, category=error.category, correlation_id=correlation_id)
     limit = named_limit(error.policy_name, error.message) if kind == "rate_limited" else None
@@ -82,12 +84,15 @@ def date_ms(headers: Mapping[str, str]) -> int | None:
     return None if date is None else round(date.timestamp() * 1000)
 
 
-def _kind(status: int, error: ErrorBody) -> FailureKind | None:
+def is_missing(status: int, body: bytes) -> bool:
+    """Tell whether the answer to a single read says that there is no such record."""
+    return status == _NOT_FOUND and decode_error(body).category == OBJECT_NOT_FOUND
+
+
+def _kind(status: int) -> FailureKind | None:
     """Return the kind of portal failure, None if the request itself was refused."""
     if status >= _SERVER or status < _CLIENT:
         return "server"
-    if status == _NOT_FOUND and error.category != OBJECT_NOT_FOUND:
-        return "no_such_path"
     return _KINDS.get(status)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.hubspot.errors import FailureKind, HubSpotError, PortalFailure, RecordRefused
-from jobs.hubspot.faults import LONGEST_WAIT_MS, date_ms, fault_of, retry_after_ms
+from jobs.hubspot.faults import LONGEST_WAIT_MS, date_ms, fault_of, is_missing, retry_after_ms
 
 CORRELATION = "aeb5f871-7f07-4993-9211-075dc63e7cbf"
 NOON = "Mon, 23 Nov 2026 12:00:00 GMT"
@@ -56,18 +56,23 @@ def test_refusals_of_the_request(status: int) -> None:
     assert (fault.status, fault.category) == (status, "VALIDATION_ERROR")
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>", body(message="resource not found"), b"[]"])
-def test_an_unknown_path_blames_no_record(raw: bytes) -> None:
-    """A 404 that names no object is about the path, as with a wrong API version."""
+NOT_FOUND = body(category="OBJECT_NOT_FOUND")
+
+
+@pytest.mark.parametrize("raw", [b"", b"<html>", body(message="resource not found"), NOT_FOUND])
+def test_a_404_blames_no_record(raw: bytes) -> None:
+    """A path that HubSpot does not know, as with a wrong API version, is the account's failure."""
     fault = fault_of(404, {}, raw)
 
     assert isinstance(fault, PortalFailure)
     assert fault.kind == "no_such_path"
 
 
-def test_a_missing_record_is_a_refusal() -> None:
-    """A 404 of the category OBJECT_NOT_FOUND is about the record."""
-    assert isinstance(fault_of(404, {}, body(category="OBJECT_NOT_FOUND")), RecordRefused)
+def test_a_single_read_may_miss() -> None:
+    """A 404 of the category OBJECT_NOT_FOUND says that there is no such record."""
+    assert is_missing(404, NOT_FOUND)
+    assert not is_missing(404, b"<html>")
+    assert not is_missing(400, NOT_FOUND)
 
 
 def test_a_429_names_its_limit() -> None:
