@@ -12,7 +12,8 @@ import uvloop
 from tests.simulator.app import create_app
 from tests.simulator.clock import parse_time
 from tests.simulator.knobs import Knobs
-from tests.simulator.simulator import Settings, Simulator
+from tests.simulator.settings import Settings
+from tests.simulator.simulator import Simulator
 from tests.simulator.wire import serving
 
 
@@ -31,6 +32,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--client-secret", default=Settings().client_secret, help="signs them")
     add("--calls", type=int, default=0, help="calls that the account starts with")
     add("--rate", type=float, default=0.0, help="changes per second")
+    add("--accounts", type=int, default=0, help="further accounts, which share calls and changes")
     add("--start", type=parse_time, help="where the clock starts: a date, a time, or epoch ms")
     add("--frozen", action="store_true", help="the clock goes on only when it is moved")
     add(
@@ -75,9 +77,21 @@ async def run(args: argparse.Namespace, settings: Settings) -> None:
     async with serving(create_app(simulator), args.host, args.port) as port:
         token = settings.token or simulator.world.private_token(settings.portal_id)
         url = f"http://{args.host}:{port}"
-        ready = {"url": url, "portal_id": settings.portal_id, "token": token}
+        ready = {
+            "url": url,
+            "portal_id": settings.portal_id,
+            "token": token,
+            "client_id": simulator.app.client_id,
+            "client_secret": settings.client_secret,
+            "app_id": simulator.app.id,
+            "journal_client_id": simulator.journal_app.client_id,
+            "journal_client_secret": settings.journal_secret,
+            "developer_key": simulator.developer_key,
+        }
         sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
         sys.stdout.flush()
+        if args.accounts:
+            simulator.open_crowd(args.accounts, args.calls, args.rate)
         if args.rate:
             simulator.traffic.start(account, args.rate)
         await stop.wait()

@@ -27,8 +27,11 @@ class HubSpotError(Exception):
         errors: Sequence[Mapping[str, Json]] = (),
         extra: Mapping[str, Json] | None = None,
         headers: Mapping[str, str] | None = None,
+        raw: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.raw = raw
+        """The body as it is sent, if it is not the JSON of `body`."""
         self.status = status
         self.headers = dict(headers or {})
         self.body: dict[str, Json] = {"status": "error", "message": message}
@@ -41,6 +44,10 @@ class HubSpotError(Exception):
         if errors:
             self.body["errors"] = errors
         self.body |= extra or {}
+
+    def encoded(self) -> bytes:
+        """Return the body as it is sent."""
+        return _encode(self.body) if self.raw is None else self.raw.encode()
 
 
 def invalid(message: str, *, context: Mapping[str, Sequence[str]] | None = None) -> HubSpotError:

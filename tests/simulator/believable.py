@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from tests.simulator.clock import iso
 from tests.simulator.model.dispositions import DISPOSITIONS
@@ -42,6 +43,26 @@ _ACTIVITIES = ("Sales call", "Check-in", "Support", "")
 _PREFIXES = ("+1 415 555 ", "+44 20 7946 0", "+49 30 901820", "+81 3-5555-", "(0)6-")
 
 FIRMS = tuple(_FIRMS.split("|"))
+
+
+def busyness(moment: datetime) -> float:
+    """Return how busy people are at a local time: 1 on weekdays, little at night."""
+    day = 0.15 if moment.weekday() > 4 else 1.0
+    return day * _BUSY_HOURS[moment.hour]
+
+
+_BUSY_HOURS = (
+    *(0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.3, 0.7, 1.0, 1.0, 1.0),
+    *(0.6, 0.8, 1.0, 1.0, 0.9, 0.6, 0.3, 0.15, 0.15, 0.15, 0.05, 0.05),
+)
+
+
+def past_moment(rng: random.Random, now_ms: int) -> int:
+    """Return a moment of the last 300 days, in epoch ms, when people are likely to telephone."""
+    while True:
+        at = now_ms - rng.randrange(60_000, 300 * 86_400_000)
+        if rng.random() < busyness(datetime.fromtimestamp(at / 1000, UTC)):
+            return at
 
 
 def number(rng: random.Random) -> str:

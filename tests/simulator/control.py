@@ -18,12 +18,14 @@ from tests.simulator.messages import (
     ClockOrder,
     ClockState,
     Create,
+    CrowdOrder,
     Deed,
     Deeds,
     Deliveries,
     Dissociate,
     Done,
     FaultState,
+    InstallOrder,
     Merge,
     Notify,
     Purge,
@@ -150,13 +152,21 @@ class Control:
 
     # Life.
 
-    async def traffic(self, rate: float, *, portal_id: int | None = None) -> None:
+    async def traffic(
+        self, rate: float, *, portal_id: int | None = None, office_hours: bool = False
+    ) -> None:
         """Let so many changes happen per second; 0 stops."""
-        await self._ask("POST", "/traffic", object, TrafficOrder(rate, portal_id))
+        order = TrafficOrder(rate, portal_id, office_hours)
+        await self._ask("POST", "/traffic", object, order)
 
-    async def bulk(self, count: int, *, portal_id: int | None = None) -> None:
-        """Log so many calls in the past, without notifications."""
-        await self._ask("POST", "/bulk", object, BulkOrder(count, portal_id))
+    async def bulk(self, count: int, *, portal_id: int | None = None, told: bool = False) -> None:
+        """Log so many calls in the past, untold; with `told` import them now."""
+        await self._ask("POST", "/bulk", object, BulkOrder(count, portal_id, told))
+
+    async def crowd(self, accounts: int, calls: int = 0, rate: float = 0) -> list[AccountState]:
+        """Open many accounts of uneven size, which share calls and changes per second."""
+        order = CrowdOrder(accounts, calls, rate)
+        return await self._ask("POST", "/crowd", list[AccountState], order)
 
     async def quiet(self, timeout_s: float = 30) -> None:
         """Return once every notification was delivered or given up."""
@@ -233,9 +243,15 @@ class Control:
         """Send notifications elsewhere; an empty URL stops them."""
         await self._ask("PUT", "/target", object, TargetOrder(url, secret))
 
-    async def open_account(self, portal_id: int, token: str = "") -> AccountState:
+    async def install(self, *, installed: bool = True, portal_id: int | None = None) -> None:
+        """Let an account install or uninstall the webhook app."""
+        await self._ask("POST", "/install", object, InstallOrder(installed, portal_id))
+
+    async def open_account(
+        self, portal_id: int, token: str = "", *, installed: bool = True, time_zone: str = ""
+    ) -> AccountState:
         """Open an account, or find it."""
-        order = AccountOrder(portal_id, token)
+        order = AccountOrder(portal_id, token, installed, time_zone)
         return await self._ask("POST", "/accounts", AccountState, order)
 
     async def accounts(self) -> list[AccountState]:

@@ -10,10 +10,12 @@ from msgspec import UNSET
 
 from tests.simulator.clock import Clock, wall_ms
 from tests.simulator.knobs import Knobs
+from tests.simulator.model.apps import App
 from tests.simulator.notifications import Event
 from tests.simulator.outbox import Outbox
 from tests.simulator.seeds import stream
 from tests.simulator.signatures import sign_v1, sign_v2, sign_v3
+from tests.simulator.switchboard import Asked, Fault, Switchboard
 
 USER_AGENT = (
     "HubSpot Connect 2.0 (http://dev.hubspot.com/) "
@@ -21,17 +23,6 @@ USER_AGENT = (
 )
 BARE = ("change_flag", "change_source", "source_id", "is_sensitive", "is_primary_association")
 """Fields that HubSpot may leave out."""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Where an app's notifications go, and the secret that signs them."""
-
-    url: str
-    secret: str
-
-    def __repr__(self) -> str:
-        """Name the address and hide the secret."""
-        return f"Target({self.url!r})"
 
 
 class Tally(msgspec.Struct):
@@ -59,8 +50,14 @@ class Tally(msgspec.Struct):
 class Delivery:
     """All outboxes of one app, each with a task of its own while it holds anything."""
 
-    def __init__(self, clock: Clock, seed: int, knobs: Callable[[], Knobs]) -> None:
-        self.target: Target | None = None
+    def __init__(
+        self,
+        clock: Clock,
+        seed: int,
+        app: App,
+        knobs: Callable[[], Knobs],
+        switchboard: Switchboard,
+    ) -> None:
         self.tally = Tally()
         self.acknowledged: dict[int, dict[int, int]] = {}
         """When each call's latest notification was answered 2xx, by portal and call."""
@@ -68,6 +65,8 @@ class Delivery:
         """When the latest request set out that was answered so, by portal and call."""
         self._clock = clock
         self._seed = seed
+        self._app = app
+        self._switchboard = switchboard
         self._knobs = knobs
         self._boxes: dict[int, Outbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,28 +105,42 @@ class Delivery:
 
     def offer(self, portal_id: int, events: Iterable[Event]) -> None:
         """Take notifications over; those of one change are spread over `spread_ms`."""
-        if self.target is None:
-            return
         box, knobs, now = self._box(portal_id), self._knobs(), self._clock.now_ms()
         for event in events:
             self.tally.made += 1
-            if box.rng.random() < knobs.drop_share:
-                self.tally.dropped += 1
-                continue
-            due = now + round(box.rng.uniform(0, knobs.spread_ms))
-            if box.rng.random() < knobs.late_share:
-                self.tally.late += 1
-                due += round(box.rng.uniform(0, knobs.late_within_ms))
+            fate = self._fate(box, knobs, event, now)
+            self.tally.dropped += not fate
+            self.tally.doubled += len(fate) > 1
             if box.rng.random() < knobs.bare_share:
                 for name in BARE:
                     setattr(event, name, UNSET)
             if knobs.classic_names:
                 event.event_type, event.subscription_type = event.subscription_type, UNSET
-            self._put(box, event, due)
-            if box.rng.random() < knobs.duplicate_share:
-                self.tally.doubled += 1
-                late = round(box.rng.uniform(0, knobs.duplicate_within_ms))
-                self._put(box, copy.copy(event), due + late)
+            for due in fate:
+                self._put(box, copy.copy(event), due)
+
+    def _fate(self, box: Outbox, knobs: Knobs, event: Event, now: int) -> list[int]:
+        """Return when a notification leaves: never, once or twice."""
+        rng = box.rng
+        due = now + round(rng.uniform(0, knobs.spread_ms))
+        dropped, doubled = rng.random() < knobs.drop_share, rng.random() < knobs.duplicate_share
+        if rng.random() < knobs.late_share:
+            self.tally.late += 1
+            due += round(rng.uniform(0, knobs.late_within_ms))
+        for fault in self._struck(box.portal_id, event, now):
+            dropped = dropped or fault.effect == "drop_notification"
+            doubled = doubled or fault.effect == "double_notification"
+            due += fault.delay_ms if fault.effect == "delay_notification" else 0
+        again = [due + round(rng.uniform(0, knobs.duplicate_within_ms))] if doubled else []
+        return [] if dropped else [due, *again]
+
+    def _struck(self, portal_id: int, event: Event, now: int) -> list[Fault]:
+        if not self._switchboard.faults:
+            return []
+        named = (event.object_id, event.from_object_id, event.to_object_id)
+        ids = frozenset(value for value in named if value is not UNSET)
+        kind = event.subscription_type or event.event_type or ""
+        return self._switchboard.strike_notification(Asked(kind, portal_id, now), ids)
 
     def forget(self, portal_id: int) -> None:
         """Drop what waits for an account that uninstalled the app."""
@@ -217,17 +230,17 @@ class Delivery:
                 self._put(box, event, now + round(wait * chance))
 
     async def _send(self, events: Sequence[Event]) -> int:
-        target, session, knobs = self.target, self._session, self._knobs()
-        if target is None or session is None:
+        app, session, knobs = self._app, self._session, self._knobs()
+        if session is None or not app.target_url:
             return 0
         sent = [event.as_sent() for event in events]
         whole: object = sent[0] if knobs.body_style == "object" else sent
         body = msgspec.json.encode(whole)
         timeout = aiohttp.ClientTimeout(total=knobs.deadline_ms / 1000)
-        headers = _headers(target, body, knobs)
+        headers = _headers(app, body, knobs)
         try:
             async with session.post(
-                target.url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                app.target_url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as answer:
                 await answer.read()
                 return answer.status
@@ -235,20 +248,22 @@ class Delivery:
             return 0
 
 
-def _headers(target: Target, body: bytes, knobs: Knobs) -> dict[str, str]:
+def _headers(app: App, body: bytes, knobs: Knobs) -> dict[str, str]:
     """Return the headers of one request; v3 stands beside the older signature."""
     timestamp = wall_ms() + knobs.signature_skew_ms
     headers = {
         "Content-Type": "application/json",
         "X-HubSpot-Request-Timestamp": str(timestamp),
-        "X-HubSpot-Signature-v3": sign_v3(target.secret, "POST", target.url, body, timestamp),
+        "X-HubSpot-Signature-v3": sign_v3(
+            app.client_secret, "POST", app.target_url, body, timestamp
+        ),
         "X-HubSpot-Timeout-Millis": "10000",
     }
     if knobs.legacy_signature != "none":
         headers["X-HubSpot-Signature-Version"] = knobs.legacy_signature
         headers["X-HubSpot-Signature"] = (
-            sign_v1(target.secret, body)
+            sign_v1(app.client_secret, body)
             if knobs.legacy_signature == "v1"
-            else sign_v2(target.secret, "POST", target.url, body)
+            else sign_v2(app.client_secret, "POST", app.target_url, body)
         )
     return headers

@@ -5,18 +5,20 @@ import random
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs
 
-import msgspec
 from litestar import Request
 from litestar.datastructures import State
 from litestar.middleware import AbstractMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.simulator.answers import HubSpotError, Json
+from tests.simulator.faulty import fault_error
 from tests.simulator.limits import Family
 from tests.simulator.model.account import Account
 from tests.simulator.model.calls import Call
 from tests.simulator.model.world import Grant
+from tests.simulator.scopes import check_scopes
 from tests.simulator.seeds import draw_uuid
 from tests.simulator.switchboard import Asked, Fault
 from tests.simulator.wire import EXTENSION, Wire
@@ -104,9 +106,7 @@ class Caller:
                 self.cut = True
                 raise HubSpotError(500, "CUT", "cut")
             case "status":
-                headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
-                message = f"A fault of status {fault.status}."
-                raise HubSpotError(fault.status, "FAULT", message, headers=headers)
+                raise fault_error(fault)
             case _:
                 pass
 
@@ -159,6 +159,7 @@ class Gate(AbstractMiddleware):
         if caller.family == "free":
             return {}
         caller.grant = grant = self._grant(scope)
+        check_scopes(grant, caller.operation)
         portal_id = grant.portal_id or 0
         simulator.meter(portal_id).came(
             caller.operation, caller.came_at, public=caller.family == "public"
@@ -176,6 +177,9 @@ class Gate(AbstractMiddleware):
         for name, value in scope["headers"]:
             if name == b"authorization":
                 token = value.decode("latin-1").removeprefix("Bearer ").strip()
+        if not token and b"hapikey=" in scope["query_string"]:
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            token = query.get("hapikey", [""])[-1]
         grant = self._simulator.world.grants.get(token)
         if grant is None:
             raise HubSpotError(401, "INVALID_AUTHENTICATION", _NO_TOKEN)
@@ -230,9 +234,9 @@ class Answer:
     def refuse(self, error: HubSpotError) -> None:
         """Answer with an error."""
         self.status = error.status
-        self._headers = [(b"content-type", b"application/json;charset=utf-8")]
-        self._headers += [(n.encode(), v.encode()) for n, v in error.headers.items()]
-        self._body = msgspec.json.encode(error.body)
+        headers = {"Content-Type": "application/json;charset=utf-8"} | error.headers
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._body = error.encoded()
 
     async def send(self, send: Send, headers: dict[str, str], caller: Caller, scope: Scope) -> None:
         """Send it, with the headers of every answer, as the faults will have it."""

@@ -35,6 +35,14 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     retry_after_s: int | None = None
     """`Retry-After` of 429 answers; HubSpot documents none."""
 
+    # The journal.
+    journal_every_ms: int = 1_000
+    """How long after its first event a journal file is published."""
+    journal_file_size: int = 10_000
+    """Events per file, at most; HubSpot: 100, since July 2026 10,000."""
+    journal_keep_ms: int = 259_200_000
+    """How long files are kept: three days."""
+
     # Notifications.
     batch_size: int = 100
     """Notifications per request, at most."""

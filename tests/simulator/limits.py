@@ -1,9 +1,9 @@
 """HubSpot's rate limits: a rolling burst window, a daily quota, a second of searches."""
 
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -44,11 +44,19 @@ class Verdict(msgspec.Struct, frozen=True):
     """`TEN_SECONDLY_ROLLING`, `DAILY` or `SECONDLY`; empty if it may pass."""
 
 
+def zone(name: str) -> tzinfo:
+    """Return a time zone; UTC where the machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
 class Limits:
     """The windows of one account."""
 
     def __init__(self, time_zone: str = "UTC") -> None:
-        self._zone = ZoneInfo(time_zone)
+        self._zone = zone(time_zone)
         self._windows: dict[tuple[int, str], Window] = {}
         self._day = ""
         self._today = 0

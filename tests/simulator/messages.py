@@ -4,6 +4,7 @@ import msgspec
 
 from tests.simulator.delivery import Tally
 from tests.simulator.meters import Counts
+from tests.simulator.switchboard import Strike
 
 
 class Create(msgspec.Struct, frozen=True, tag="create", kw_only=True):
@@ -100,13 +101,24 @@ class TrafficOrder(msgspec.Struct, frozen=True):
 
     rate: float
     portal_id: int | None = None
+    office_hours: bool = False
+    """Slower at night and at weekends, in the account's time zone."""
+
+
+class CrowdOrder(msgspec.Struct, frozen=True):
+    """Many accounts of uneven size, which share calls and changes per second."""
+
+    accounts: int
+    calls: int = 0
+    rate: float = 0.0
 
 
 class BulkOrder(msgspec.Struct, frozen=True):
-    """So many calls logged in the past, without notifications."""
+    """So many calls at once: logged in the past and untold, or imported now and told."""
 
     count: int
     portal_id: int | None = None
+    told: bool = False
 
 
 class ClockOrder(msgspec.Struct, frozen=True):
@@ -209,6 +221,17 @@ class AccountOrder(msgspec.Struct, frozen=True):
 
     portal_id: int
     token: str = ""
+    installed: bool = True
+    """Whether the webhook app is installed in a new account."""
+    time_zone: str = ""
+    """Empty = UTC, or as it was."""
+
+
+class InstallOrder(msgspec.Struct, frozen=True):
+    """Install or uninstall the webhook app."""
+
+    installed: bool
+    portal_id: int | None = None
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -227,6 +250,8 @@ class FaultState(msgspec.Struct, frozen=True):
 
     struck: dict[int, int]
     active: list[int]
+    strikes: list[Strike]
+    """The latest thousand, one by one."""
 
 
 class TargetOrder(msgspec.Struct, frozen=True):

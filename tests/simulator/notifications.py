@@ -1,37 +1,14 @@
 """What HubSpot says about a change: one notification per matching subscription."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from tests.simulator.model.calls import CALL_TYPE, Change, Link
 from tests.simulator.model.kinds import TO_CALL, TYPE_IDS
-
-SUBSCRIBED = (
-    "hs_timestamp",
-    "hs_call_title",
-    "hs_call_body",
-    "hs_call_direction",
-    "hs_call_status",
-    "hs_call_disposition",
-    "hs_call_duration",
-    "hs_call_from_number",
-    "hs_call_to_number",
-    "hs_call_callee_object_id",
-    "hs_call_callee_object_type",
-    "hs_call_recording_url",
-    "hs_call_source",
-    "hs_call_app_id",
-    "hs_call_external_id",
-    "hs_call_has_voicemail",
-    "hs_call_summary",
-    "hubspot_owner_id",
-    "hs_activity_type",
-    "hs_attachment_ids",
-)
-"""The properties that an app subscribes to unless told otherwise."""
+from tests.simulator.model.subscriptions import Subscription
 
 _PLAIN: dict[str, tuple[str, str | UnsetType]] = {
     "archived": ("object.deletion", "DELETED"),
@@ -86,29 +63,6 @@ class Event(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
 FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Event))
 
 
-class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """What an app wants to be told."""
-
-    id: int
-    event_type: str
-    property_name: str = ""
-    object_type_id: str = CALL_TYPE
-    active: bool = True
-    created_at: int = 0
-    updated_at: int = 0
-
-
-def default_subscriptions(first_id: int, properties: Sequence[str]) -> list[Subscription]:
-    """Return every kind of subscription to calls, one per property."""
-    kinds = ("creation", "deletion", "restore", "merge", "associationChange")
-    wanted = [(f"object.{kind}", "") for kind in kinds]
-    wanted += [("object.propertyChange", name) for name in properties]
-    return [
-        Subscription(id=first_id + place, event_type=kind, property_name=name)
-        for place, (kind, name) in enumerate(wanted)
-    ]
-
-
 class Notifier:
     """Turns changes of one account into the notifications of one app."""
 
@@ -118,7 +72,7 @@ class Notifier:
         self._rng = rng
         self._ids: dict[tuple[str, str], int] = {}
 
-    def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
+    def subscribe(self, subscriptions: Iterable[Subscription]) -> None:
         """Follow these subscriptions from now on."""
         self._ids = {
             (item.event_type, item.property_name): item.id
@@ -199,8 +153,9 @@ class Notifier:
     def _merge(self, change: Change) -> Event | None:
         event = self._object(change, "object.merge", UNSET)
         if event is not None:
-            event.primary_object_id = event.new_object_id = change.call_id
-            event.merged_object_ids = change.other_ids
+            event.object_id = event.primary_object_id = change.primary_id
+            event.new_object_id = change.call_id
+            event.merged_object_ids = tuple(i for i in change.other_ids if i != change.primary_id)
             event.number_of_properties_moved = len(change.values)
         return event
 

@@ -17,9 +17,19 @@ class Running(msgspec.Struct, frozen=True):
     url: str
     portal_id: int
     token: str
+    """The account's private token."""
+    app_id: int
+    client_id: str
+    """The webhook app, for OAuth."""
+    client_secret: str
+    journal_client_id: str
+    """The app that reads the journal."""
+    journal_client_secret: str
+    developer_key: str
+    """`hapikey` of the webhook management endpoints."""
 
     def __repr__(self) -> str:
-        """Hide the token."""
+        """Hide the secrets."""
         return f"Running({self.url!r}, {self.portal_id})"
 
 

@@ -1,12 +1,27 @@
 """Faults on request: which answers go wrong, how, and how often they did."""
 
 import random
+from collections import deque
 from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
 
-Effect = Literal["status", "delay", "hang", "cut", "cut_after", "truncate", "corrupt", "stale"]
+Effect = Literal[
+    "status",
+    "delay",
+    "hang",
+    "cut",
+    "cut_after",
+    "truncate",
+    "corrupt",
+    "stale",
+    "drop_notification",
+    "delay_notification",
+    "double_notification",
+]
+REMEMBERED = 1_000
+"""So many strikes are kept one by one."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,10 +31,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """`status`: answered with `status`. `delay`: answered `delay_ms` later. `hang`: never
     answered. `cut`: connection closed unanswered; `cut_after`: the same once the work is done.
     `truncate`: body ends half way. `corrupt`: body is not JSON. `stale`: records as they were
-    `steps` changes ago."""
+    `steps` changes ago. `drop_notification`, `delay_notification` (by `delay_ms`),
+    `double_notification`: what they say; there the operation is the subscription type."""
     share: float = 1.0
     operation: str = "*"
-    """Which operations, as a pattern: `calls.batch_read`, `calls.*`, `*`."""
+    """Which operations, as a pattern: `calls.batch_read`, `calls.*`, `*`, `object.creation`."""
     portal_id: int | None = None
     object_id: int | None = None
     """Only requests that name this record."""
@@ -30,16 +46,27 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Ends after it struck so often."""
     status: int = 500
     retry_after: str | None = None
+    body: str | None = None
+    """Instead of what HubSpot would say."""
     delay_ms: int = 1_000
     steps: int = 1
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a fault looks at."""
+    """What a fault looks at: a request, or a notification."""
 
     operation: str
     portal_id: int | None
     at_ms: int
+
+
+class Strike(msgspec.Struct, frozen=True):
+    """A fault that struck."""
+
+    fault_id: int
+    at_ms: int
+    operation: str
+    portal_id: int | None
 
 
 class Switchboard:
@@ -50,11 +77,12 @@ class Switchboard:
         self._faults: dict[int, Fault] = {}
         self.struck: dict[int, int] = {}
         """How often each fault struck, also after it was taken away."""
+        self.strikes: deque[Strike] = deque(maxlen=REMEMBERED)
 
     @property
     def faults(self) -> dict[int, Fault]:
         """The faults that are set."""
-        return dict(self._faults)
+        return self._faults
 
     def set(self, fault: Fault) -> int:
         """Add a fault and return its id."""
@@ -70,30 +98,40 @@ class Switchboard:
         else:
             self._faults.pop(fault_id, None)
 
-    def strike(self, request: Asked, object_ids: frozenset[int] | None = None) -> list[Fault]:
-        """Return the faults that strike this request, in the order in which they were set.
+    def strike(self, asked: Asked, object_ids: frozenset[int] | None = None) -> list[Fault]:
+        """Return the faults that strike a request, in the order in which they were set.
 
         Without `object_ids` only those that name no record are asked, with it only the others.
         """
-        if not self._faults:
-            return []
-        struck = []
-        for fault_id, fault in self._faults.items():
-            if (fault.object_id is None) != (object_ids is None):
-                continue
-            if object_ids is not None and fault.object_id not in object_ids:
-                continue
-            if self._hits(fault_id, fault, request):
-                self.struck[fault_id] += 1
-                struck.append(fault)
-        return struck
+        return [
+            fault
+            for fault_id, fault in self._faults.items()
+            if not fault.effect.endswith("_notification")
+            and (fault.object_id is None) == (object_ids is None)
+            and (object_ids is None or fault.object_id in object_ids)
+            and self._hits(fault_id, fault, asked)
+        ]
 
-    def _hits(self, fault_id: int, fault: Fault, request: Asked) -> bool:
-        return (
-            fnmatchcase(request.operation, fault.operation)
-            and fault.portal_id in (None, request.portal_id)
-            and (fault.since_ms is None or fault.since_ms <= request.at_ms)
-            and (fault.until_ms is None or request.at_ms < fault.until_ms)
+    def strike_notification(self, asked: Asked, object_ids: frozenset[int]) -> list[Fault]:
+        """Return the faults that strike a notification about these records."""
+        return [
+            fault
+            for fault_id, fault in self._faults.items()
+            if fault.effect.endswith("_notification")
+            and (fault.object_id is None or fault.object_id in object_ids)
+            and self._hits(fault_id, fault, asked)
+        ]
+
+    def _hits(self, fault_id: int, fault: Fault, asked: Asked) -> bool:
+        hit = (
+            fnmatchcase(asked.operation, fault.operation)
+            and fault.portal_id in (None, asked.portal_id)
+            and (fault.since_ms is None or fault.since_ms <= asked.at_ms)
+            and (fault.until_ms is None or asked.at_ms < fault.until_ms)
             and (fault.times is None or self.struck[fault_id] < fault.times)
             and self._rng.random() < fault.share
         )
+        if hit:
+            self.struck[fault_id] += 1
+            self.strikes.append(Strike(fault_id, asked.at_ms, asked.operation, asked.portal_id))
+        return hit

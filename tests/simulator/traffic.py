@@ -2,9 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime, tzinfo
+
+import msgspec
 
 from tests.simulator import believable
 from tests.simulator.clock import Clock, Timer, iso
+from tests.simulator.limits import zone
 from tests.simulator.model.account import Account
 from tests.simulator.model.calls import Actor, Change, Link
 from tests.simulator.model.kinds import FROM_CALL
@@ -54,7 +58,7 @@ class Life:
         account, rng, now = self.account, self.rng, self.account.clock.now_ms()
         by = Actor("IMPORT", f"importId:{rng.randrange(10**8)}")
         account.muted = True
-        when = sorted(now - rng.randrange(60_000, 300 * 86_400_000) for _ in range(count))
+        when = sorted(believable.past_moment(rng, now) for _ in range(count))
         for at in when:
             call_id, moment = account.new_id(), iso(at)
             values = believable.whole(rng, rng.choice(self.staff), at)
@@ -65,6 +69,14 @@ class Life:
                 link = self._link("contacts")
                 account.commit(Change(at, "associated", call_id, by, link=link))
         account.muted = False
+
+    def import_now(self, count: int) -> None:
+        """Import calls as a file does: at once, with notifications."""
+        by = Actor("IMPORT", f"importId:{self.rng.randrange(10**8)}")
+        for _ in range(count):
+            at = believable.past_moment(self.rng, self.account.clock.now_ms())
+            values = believable.whole(self.rng, self.rng.choice(self.staff), at)
+            self._recent.append(self.account.create(values, by).id)
 
     def _by(self) -> Actor:
         person = self.rng.choice(self.staff)
@@ -147,6 +159,19 @@ class Life:
         return True
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How many changes happen per second, and in which time zone people work."""
+
+    rate: float
+    zone: tzinfo | None
+
+    def at(self, at_ms: float) -> float:
+        """Return the rate at a moment."""
+        if self.zone is None:
+            return self.rate
+        return self.rate * believable.busyness(datetime.fromtimestamp(at_ms / 1000, self.zone))
+
+
 class Traffic:
     """Keeps accounts alive at a rate of changes per second each."""
 
@@ -168,10 +193,11 @@ class Traffic:
         """True while any account is alive."""
         return bool(self._timers)
 
-    def start(self, account: Account, rate: float) -> None:
+    def start(self, account: Account, rate: float, *, office_hours: bool = False) -> None:
         """Let changes happen at a mean rate per second, at random moments."""
         self.stop(account.portal_id)
-        self._plan(self.life(account), rate, self._clock.now_ms())
+        pace = Pace(rate, zone(account.time_zone) if office_hours else None)
+        self._plan(self.life(account), pace, self._clock.now_ms())
 
     def stop(self, portal_id: int | None = None) -> None:
         """Stop the life of an account, or of all."""
@@ -180,11 +206,11 @@ class Traffic:
             if timer is not None:
                 timer.cancel()
 
-    def _plan(self, life: Life, rate: float, after_ms: float) -> None:
-        at = after_ms + life.rng.expovariate(rate) * 1000
+    def _plan(self, life: Life, pace: Pace, after_ms: float) -> None:
+        at = after_ms + life.rng.expovariate(pace.at(after_ms)) * 1000
 
         def act() -> None:
-            self._plan(life, rate, at)
+            self._plan(life, pace, at)
             life.step()
 
         self._timers[life.account.portal_id] = self._clock.call_at(round(at), act)

@@ -1,11 +1,14 @@
 """What an account says about itself: `/account-info/…`, call outcomes."""
 
+from datetime import UTC, datetime, timedelta
+
 from litestar import Response, get
 
 from tests.simulator.answers import answer
 from tests.simulator.api.reading import of_version
 from tests.simulator.clock import iso
 from tests.simulator.gate import HubSpotRequest, caller_of
+from tests.simulator.limits import zone
 
 _DETAILS = ["/account-info/{version:str}/details"]
 _USAGE = ["/account-info/{version:str}/api-usage/daily/private-apps"]
@@ -14,7 +17,10 @@ _USAGE = ["/account-info/{version:str}/api-usage/daily/private-apps"]
 @get(_DETAILS, operation="account.details")
 async def details(request: HubSpotRequest) -> Response[bytes]:
     """Return which account the token belongs to."""
-    account = of_version(request).account
+    caller = of_version(request)
+    account = caller.account
+    local = datetime.fromtimestamp(caller.came_at / 1000, UTC).astimezone(zone(account.time_zone))
+    shift = local.utcoffset() or timedelta()
     return answer(
         {
             "portalId": account.portal_id,
@@ -22,8 +28,8 @@ async def details(request: HubSpotRequest) -> Response[bytes]:
             "timeZone": account.time_zone,
             "companyCurrency": "USD",
             "additionalCurrencies": [],
-            "utcOffset": "+00:00",
-            "utcOffsetMilliseconds": 0,
+            "utcOffset": local.isoformat()[-6:],
+            "utcOffsetMilliseconds": round(shift.total_seconds() * 1000),
             "uiDomain": "app.hubspot.com",
             "dataHostingLocation": "na1",
         }
@@ -51,3 +57,6 @@ async def dispositions(request: HubSpotRequest) -> Response[bytes]:
     """Return the account's call outcomes."""
     outcomes = caller_of(request).account.dispositions
     return answer([{"id": guid, "label": label} for guid, label in outcomes.items()])
+
+
+ROUTES = [details, usage, dispositions]

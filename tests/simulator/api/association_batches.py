@@ -168,3 +168,6 @@ async def report(request: HubSpotRequest) -> Response[bytes]:
     moment = {"value": now, "dateOnly": False, "timeZoneShift": 0}
     mail = f"user-{number}@example.com"
     return answer({"userId": number, "userEmail": mail, "enqueueTime": moment})
+
+
+ROUTES = [batch_create, batch_create_default, batch_archive, batch_archive_labels, labels, report]

@@ -22,10 +22,14 @@ from tests.simulator.model.reverse import Links
 
 MOST_INPUTS, MOST_LISTED = 1_000, 500
 
-PAIR = ["/crm/{version:str}/associations/{kind:str}/{to_kind:str}"]
-PAIR += ["/crm/associations/{version:str}/{kind:str}/{to_kind:str}"]
-RECORD = ["/crm/{version:str}/objects/{kind:str}/{object_id:str}/associations"]
-RECORD += ["/crm/objects/{version:str}/{kind:str}/{object_id:str}/associations"]
+PAIR = [
+    "/crm/{version:str}/associations/{kind:str}/{to_kind:str}",
+    "/crm/associations/{version:str}/{kind:str}/{to_kind:str}",
+]
+RECORD = [
+    "/crm/{version:str}/objects/{kind:str}/{object_id:str}/associations",
+    "/crm/objects/{version:str}/{kind:str}/{object_id:str}/associations",
+]
 
 
 class Fetch(msgspec.Struct):
@@ -180,3 +184,6 @@ def as_default(ends: Ends, pair: Pair) -> dict[str, Json]:
             "associationTypeId": ends.default_type,
         },
     }
+
+
+ROUTES = [batch_read, list_associations, create_association, remove_association, create_default]

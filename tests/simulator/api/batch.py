@@ -89,3 +89,6 @@ async def batch_read(request: HubSpotRequest) -> Response[bytes]:
     results = [found[call_id] for call_id in sorted(found)]
     errors = [batch_error("OBJECT_NOT_FOUND", MISSING, {"ids": [*missing]})] if missing else []
     return batch_answer(caller, results, errors)
+
+
+ROUTES = [batch_read]

@@ -152,3 +152,6 @@ async def batch_archive(request: HubSpotRequest) -> Response[bytes]:
         if call is not None and call.state == "live":
             caller.account.archive(call.id, actor(caller))
     return nothing()
+
+
+ROUTES = [batch_create, batch_update, batch_upsert, batch_archive]

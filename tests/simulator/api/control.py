@@ -10,19 +10,19 @@ from litestar.di import Provide
 from tests.simulator.answers import HubSpotError, answer, nothing, read_body
 from tests.simulator.api.reading import Query
 from tests.simulator.deeds import do
-from tests.simulator.delivery import Target
 from tests.simulator.gate import HubSpotRequest
-from tests.simulator.knobs import Knobs
 from tests.simulator.messages import (
     AccountOrder,
     AccountState,
     BulkOrder,
     ClockOrder,
     ClockState,
+    CrowdOrder,
     Deeds,
     Deliveries,
     Done,
     FaultState,
+    InstallOrder,
     Requests,
     TargetOrder,
     TrafficOrder,
@@ -67,7 +67,7 @@ async def set_traffic(request: HubSpotRequest, simulator: Simulator) -> Response
     order = await body_of(request, TrafficOrder)
     account = account_of(simulator, order.portal_id)
     if order.rate > 0:
-        simulator.traffic.start(account, order.rate)
+        simulator.traffic.start(account, order.rate, office_hours=order.office_hours)
     else:
         simulator.traffic.stop(account.portal_id)
     return nothing()
@@ -77,8 +77,20 @@ async def set_traffic(request: HubSpotRequest, simulator: Simulator) -> Response
 async def import_calls(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
     """Let an account have a past."""
     order = await body_of(request, BulkOrder)
-    simulator.traffic.life(account_of(simulator, order.portal_id)).bulk(order.count)
+    life = simulator.traffic.life(account_of(simulator, order.portal_id))
+    if order.told:
+        life.import_now(order.count)
+    else:
+        life.bulk(order.count)
     return nothing()
+
+
+@post("/crowd")
+async def open_crowd(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Open many accounts of uneven size."""
+    order = await body_of(request, CrowdOrder)
+    accounts = simulator.open_crowd(order.accounts, order.calls, order.rate)
+    return answer([_state(simulator, account.portal_id) for account in accounts])
 
 
 @post("/quiet")
@@ -147,12 +159,11 @@ async def get_knobs(simulator: Simulator) -> Response[bytes]:
 @patch("/knobs")
 async def turn_knobs(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
     """Turn some of them."""
-    asked = msgspec.to_builtins(simulator.knobs) | await body_of(request, dict[str, object])
+    asked = await body_of(request, dict[str, float | str | bool | None])
     try:
-        simulator.knobs = msgspec.convert(asked, Knobs)
+        return answer(simulator.turn(**asked))
     except msgspec.ValidationError as error:
         raise HubSpotError(400, "VALIDATION_ERROR", str(error)) from error
-    return answer(simulator.knobs)
 
 
 @post("/faults")
@@ -165,7 +176,7 @@ async def set_fault(request: HubSpotRequest, simulator: Simulator) -> Response[b
 async def get_faults(simulator: Simulator) -> Response[bytes]:
     """Return how often faults struck."""
     board = simulator.switchboard
-    return answer(FaultState(board.struck, [*board.faults]))
+    return answer(FaultState(board.struck, [*board.faults], [*board.strikes]))
 
 
 @delete(["/faults", "/faults/{fault_id:int}"], status_code=200)
@@ -194,8 +205,21 @@ async def set_clock(request: HubSpotRequest, simulator: Simulator) -> Response[b
 async def open_account(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
     """Open an account with a private app, or find it."""
     order = await body_of(request, AccountOrder)
-    simulator.open_account(order.portal_id, order.token)
+    account = simulator.open_account(order.portal_id, order.token, installed=order.installed)
+    account.time_zone = order.time_zone or account.time_zone
     return answer(_state(simulator, order.portal_id))
+
+
+@post("/install")
+async def set_installed(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+    """Let an account install or uninstall the webhook app."""
+    order = await body_of(request, InstallOrder)
+    portal_id = account_of(simulator, order.portal_id).portal_id
+    if order.installed:
+        simulator.app.install(portal_id)
+    else:
+        simulator.app.uninstall(portal_id)
+    return nothing()
 
 
 @get("/accounts")
@@ -219,9 +243,8 @@ def _state(simulator: Simulator, portal_id: int) -> AccountState:
 @put("/target")
 async def set_target(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
     """Send notifications elsewhere."""
-    order, before = await body_of(request, TargetOrder), simulator.delivery.target
-    secret = order.secret or (before.secret if before else simulator.settings.client_secret)
-    simulator.delivery.target = Target(order.url, secret) if order.url else None
+    order, app = await body_of(request, TargetOrder), simulator.app
+    app.target_url, app.client_secret = order.url, order.secret or app.client_secret
     return nothing()
 
 
@@ -233,6 +256,7 @@ def control_router(simulator: Simulator) -> Router:
             do_deeds,
             set_traffic,
             import_calls,
+            open_crowd,
             wait_until_quiet,
             get_truth,
             get_changes,
@@ -247,6 +271,7 @@ def control_router(simulator: Simulator) -> Router:
             set_clock,
             open_account,
             get_accounts,
+            set_installed,
             set_target,
         ],
         dependencies={"simulator": Provide(lambda: simulator, sync_to_thread=False)},

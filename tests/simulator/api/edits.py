@@ -94,3 +94,6 @@ async def gdpr_delete(request: HubSpotRequest) -> Response[bytes]:
         raise not_found()
     caller.account.purge(call.id, actor(caller), privacy=True)
     return nothing()
+
+
+ROUTES = [create_call, update_call, archive_call, merge_calls, gdpr_delete]

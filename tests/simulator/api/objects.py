@@ -119,3 +119,6 @@ async def get_call(request: HubSpotRequest) -> Response[bytes]:
     if call is None:
         raise not_found()
     return answer(full_record(caller, call, projection(caller, query), query))
+
+
+ROUTES = [list_calls, get_call]

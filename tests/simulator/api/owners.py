@@ -54,3 +54,6 @@ def owner(person: Person) -> dict[str, Json]:
         "updatedAt": "2025-11-20T15:30:00.000Z",
         "archived": False,
     }
+
+
+ROUTES = [list_owners, get_owner]

@@ -34,3 +34,6 @@ async def search_calls(request: HubSpotRequest) -> Response[bytes]:
     if found.after is not None:
         page["paging"] = {"next": {"after": str(found.after)}}
     return answer(page)
+
+
+ROUTES = [search_calls]

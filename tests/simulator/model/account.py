@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.simulator.clock import Clock, iso
 from tests.simulator.model.calls import SOMEBODY, Actor, Call, Change, Link
+from tests.simulator.model.catalogue import Catalogue
 from tests.simulator.model.definitions import Definition
 from tests.simulator.model.dispositions import DISPOSITIONS
 from tests.simulator.model.people import staff
-from tests.simulator.model.properties import DEFINITIONS
 from tests.simulator.model.sorted import SortedIds
 from tests.simulator.seeds import stream
 
@@ -39,13 +39,18 @@ class Account:
         self.listeners: list[Listener] = []
         self.muted = False
         """True while a past is made up that nobody is to be notified of."""
-        self.definitions: dict[str, Definition] = dict(DEFINITIONS)
+        self.catalogue = Catalogue()
         self.dispositions: dict[str, str] = dict(DISPOSITIONS)
         self.time_zone = "UTC"
         self.people = staff(stream(seed, portal_id, "people"), 12)
         self._unique: dict[str, dict[str, int]] = {"hs_unique_creation_key": {}}
         self._ids = stream(seed, portal_id, "ids")
         self._last_id = 180_000_000_000 + self._ids.randrange(10**9)
+
+    @property
+    def definitions(self) -> Mapping[str, Definition]:
+        """The properties that can be read and written, by name."""
+        return self.catalogue.live
 
     def new_id(self) -> int:
         """Return an id that no record of this account has: they ascend, with gaps."""
@@ -169,7 +174,9 @@ class Account:
         for call in others:
             self.commit(Change(at, "merged", call.id, by, other_ids=(survivor.id,)))
         news = _inherited(survivor, others) | {"hs_lastmodifieddate": iso(at)}
-        self.commit(Change(at, "absorbed", survivor.id, by, news, other_ids=gone))
+        self.commit(
+            Change(at, "absorbed", survivor.id, by, news, other_ids=gone, primary_id=primary_id)
+        )
         for link in links:
             self.associate(survivor.id, link, by)
         return survivor

@@ -46,6 +46,8 @@ class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     link: Link | None = None
     other_ids: tuple[int, ...] = ()
     """Of `absorbed`: the calls that went away. Of `merged`: the surviving call."""
+    primary_id: int = 0
+    """Of `absorbed`: the call that the others were merged into; not the survivor if that is new."""
 
 
 class Call:
