@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -65,14 +66,17 @@ def test_it_never_evicts(make_redis: MakeRedis) -> None:
 
 
 def test_secrets_stay_with_the_starter(
-    make_redis: MakeRedis, monkeypatch: pytest.MonkeyPatch
+    redis_server: EmbeddedRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server's environment holds none of the starter's settings."""
+    real, seen = redis_server.binary, tmp_path / "seen"
+    spy = tmp_path / "redis-server"
+    spy.write_text(f"#!/bin/sh\nenv > '{seen}'\nexec '{real.path}' \"$@\"\n")
+    spy.chmod(0o755)
     monkeypatch.setenv("HUBSPOT_CLIENT_SECRET", "planted")
-    environ = Path(f"/proc/{make_redis().pid}/environ")
-    if not environ.exists():
-        pytest.skip("the environment of a process is readable on Linux only")
-    assert b"planted" not in environ.read_bytes()
+    with EmbeddedRedis(msgspec.structs.replace(real, path=str(spy))):
+        assert "planted" not in seen.read_text()
+        assert "PATH=" in seen.read_text()
 
 
 def test_aof_outlives_a_kill(make_redis: MakeRedis) -> None:
