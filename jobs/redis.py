@@ -16,6 +16,31 @@ TRANSIENT = (RedisConnectionError, RedisTimeoutError, OSError)
 """What a Redis client raises while its server is away."""
 
 
+class _Prompt(AbstractConnection):
+    """A connection that keeps cancellations.
+
+    redis-py sends with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that
+    comes at the moment when sending is done: a task told to stop would run on for ever.
+    """
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's signature
+    ) -> None:
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        await super().send_packed_command(command, check_health)
+        if task and task.cancelling() > before:
+            await self.disconnect(nowait=True)
+            raise asyncio.CancelledError
+
+
+@cache
+def _prompt(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    return type(f"Prompt{kind.__name__}", (_Prompt, kind), {})
+
+
 def pool(
     url: str, *, timeout_s: float = 5.0, retries: int = 3, patient: bool = False
 ) -> ConnectionPool:
@@ -37,6 +62,7 @@ def pool(
         # A new connection that is refused raises OSError inside of the retry.
         retry_on_error=[RedisConnectionError, OSError] if patient else [RedisConnectionError],
     )
+    connections.connection_class = _prompt(connections.connection_class)
     return connections
 
 
