@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from functools import cache
 from typing import cast
 
 from redis.asyncio import ConnectionPool, Redis
@@ -36,7 +35,6 @@ class _Prompt(AbstractConnection):
             raise asyncio.CancelledError
 
 
-@cache
 def _prompt(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     return type(f"Prompt{kind.__name__}", (_Prompt, kind), {})
 
