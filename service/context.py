@@ -54,8 +54,9 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
     timing = Timing().scaled(settings.timing_scale)
     counters = FrontDoorCounters()
     async with AsyncExitStack() as stack:
-        redis = connect(settings.redis_url)
-        stack.push_async_callback(redis.aclose)
+        # One retry: it mends a connection that a restart of Redis broke, and is soon over.
+        probed = connect(settings.redis_url, retries=1)
+        stack.push_async_callback(probed.aclose)
         queue = connect_queue(settings.redis_url, settings.namespace, "live")
         stack.push_async_callback(queue.aclose, close_connection_pool=True)
         ringer = Ringer(Doorbells(queue, settings.namespace), timing)
@@ -64,7 +65,7 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         await stack.enter_async_context(committer.running())
         yield ServiceContext(
             FrontDoor(verifier, committer, BodyReader(settings.max_body, timing), counters),
-            Checks(committer, RedisProbe(redis, settings.namespace, timing)),
+            Checks(committer, RedisProbe(probed, settings.namespace, timing)),
             counters,
         )
 
