@@ -159,7 +159,7 @@ async def get_knobs(simulator: Simulator) -> Response[bytes]:
 @patch("/knobs")
 async def turn_knobs(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
     """Turn some of them."""
-    asked = await body_of(request, dict[str, float | str | bool | None])
+    asked = await body_of(request, dict[str, int | float | str | bool | None])
     try:
         return answer(simulator.turn(**asked))
     except msgspec.ValidationError as error:
