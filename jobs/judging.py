@@ -11,7 +11,7 @@ from jobs.ledger import Later, Verdict
 from jobs.publishing import Setting
 from jobs.reading import Merged, Missing, Round, Spoiled
 from jobs.vanishing import is_suspicious
-from jobs.verdicts import Absence, Weighed, merged_into
+from jobs.verdicts import Absence, Weighed
 from jobs.work import Offer, Work, absent, spoiled, weigh_answer
 
 _log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ async def _judge_missing(
     for work, weighed in missing:
         absence, verdict = absent(work, weighed, setting.now, context.timing)
         if verdict is None:
-            survivor = merged_into(work.hints)
+            survivor = absence.merged_into if absence else None
             gone.append(Offer(work, Merged(survivor) if survivor else Missing(), weighed))
         else:
             waiting.append(verdict)

@@ -40,6 +40,8 @@ class Absence(msgspec.Struct, frozen=True, omit_defaults=True):
     """When the last counted round was, in Redis' epoch ms."""
     announced: bool = False
     """True once a notification said that the call goes away."""
+    merged_into: str | None = None
+    """The call that it went into, once a merge's notification said so."""
 
 
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -168,6 +170,15 @@ def merged_into(hints: Sequence[Hint]) -> str | None:
     return max(merges, key=lambda hint: hint.occurred_at).target if merges else None
 
 
+def heard(absence: Absence | None, hints: Sequence[Hint]) -> Absence | None:
+    """Return the absence with what the hints announce: that is remembered longer than they are."""
+    if not is_announced(hints):
+        return absence
+    before = absence or Absence()
+    survivor = merged_into(hints) or before.merged_into
+    return msgspec.structs.replace(before, announced=True, merged_into=survivor)
+
+
 def next_absence(
     absence: Absence | None, *, announced: bool, now: int, timing: Timing
 ) -> tuple[Absence, int]:
@@ -181,15 +192,17 @@ def next_absence(
     """
     before = absence or Absence()
     announced = announced or before.announced
+    counted = msgspec.structs.replace(
+        before, rounds=before.rounds + 1, last_at=now, announced=announced
+    )
     if before.rounds == 0:
-        return Absence(1, now, announced), timing.gone_apart_ms
+        return counted, timing.gone_apart_ms
     held = before.rounds > 1 and not announced
     remaining = before.last_at + (timing.gone_held_ms if held else timing.gone_apart_ms) - now
     if remaining > 0:
-        return Absence(before.rounds, before.last_at, announced), remaining
-    after = Absence(before.rounds + 1, now, announced)
+        return msgspec.structs.replace(before, announced=announced), remaining
     decided = announced or held
-    return after, 0 if decided else timing.gone_held_ms
+    return counted, 0 if decided else timing.gone_held_ms
 
 
 def doubling(attempt: int, first_ms: int, last_ms: int) -> int:

@@ -20,7 +20,7 @@ from jobs.verdicts import (
     decode_memo,
     doubling,
     encode_memo,
-    is_announced,
+    heard,
     is_late,
     next_absence,
     weigh,
@@ -98,10 +98,12 @@ def absent(
         How far the verdict "gone" has come, None while the call is merely late; and the verdict to
         wait, None if the call is gone.
     """
+    known = heard(work.memo.absence, work.hints)
     if is_late(weighed.unmet):
-        return None, Later(work.call_id, weighed.wait_ms, encode_memo(_kept(work, weighed.unmet)))
-    announced = is_announced(work.hints)
-    absence, wait_ms = next_absence(work.memo.absence, announced=announced, now=now, timing=timing)
+        memo = msgspec.structs.replace(_kept(work, weighed.unmet), absence=known)
+        return None, Later(work.call_id, weighed.wait_ms, encode_memo(memo))
+    announced = known is not None and known.announced
+    absence, wait_ms = next_absence(known, announced=announced, now=now, timing=timing)
     if not wait_ms:
         return absence, None
     memo = msgspec.structs.replace(_kept(work, weighed.unmet), absence=absence)

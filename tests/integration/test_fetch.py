@@ -212,6 +212,24 @@ async def test_merged_call_that_is_absent_names_its_survivor(desk: Desk, control
     assert await desk.last() == event
 
 
+async def test_late_change_of_a_merged_call_costs_not_its_survivor(
+    desk: Desk, control: Control
+) -> None:
+    """What a merge said outlives its hint, while a change that comes late holds the verdict up."""
+    desk.set_timing(replace(QUICK, gone_apart_ms=1, hint_patience_ms=100, behind_rungs_ms=(40,)))
+    survivor = await control.create(TITLE, portal_id=desk.portal_id)
+    loser = await control.create(TITLE, portal_id=desk.portal_id)
+    await desk.fetch_marked(loser)
+    await control.merge(survivor, loser, portal_id=desk.portal_id)
+    await desk.fetch_marked(loser, Hint("merge", now_ms(), target=str(survivor)))
+    await asyncio.sleep(0.05)
+    await desk.fetch_marked(loser, Hint("propertyChange", 1, "hs_call_title"))
+    await fetch_until_idle(desk, loser)
+    event = await desk.last()
+    assert event.type == "callstream.call.deleted"
+    assert event.data.merged_into == str(survivor)
+
+
 @pytest.mark.parametrize("effect", ["status", "cut", "truncate", "corrupt"])
 async def test_failing_api_puts_the_portal_to_sleep(
     desk: Desk, control: Control, effect: Effect
