@@ -30,14 +30,16 @@ class NoBells:
 
 
 @asynccontextmanager
-async def promising(promise: Promise, url: str) -> AsyncGenerator[Committer]:
+async def promising(
+    promise: Promise, url: str, wait_ms: int = WAIT_MS
+) -> AsyncGenerator[Committer]:
     """Commit on one connection and confirm the promise."""
     async with AsyncExitStack() as stack:
         pooled = connect(url, retries=0)
         stack.push_async_callback(pooled.aclose)
         connection: Redis = pooled.client()
         stack.push_async_callback(connection.aclose)
-        durability = await durability_of(promise, connection, WAIT_MS)
+        durability = await durability_of(promise, connection, wait_ms)
         ledger = Ledger(connection, NAMESPACE, Timing())
         ringer = Ringer(NoBells(), Timing())
         await stack.enter_async_context(ringer.running())
@@ -62,7 +64,7 @@ async def test_replicated(make_redis: MakeRedis) -> None:
     replica = make_redis()
     await follow(replica, primary)
 
-    async with promising("replicated", primary.url) as committer:
+    async with promising("replicated", primary.url, 1_500) as committer:
         assert await committer.commit(batch(1), 1) is Answer.MARKED
         replica.pause()
         assert await committer.commit(batch(2), 1) is Outage.UNWRITABLE
