@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 BIN := .venv/bin
-STAMP := .venv/.installed
+RUNNABLE := .venv/.runnable
+INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The first Python that is new enough; give your own with `make PYTHON=...`.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
@@ -12,17 +13,22 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 p
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## make .venv with the locked dependencies (a no-op when nothing changed)
+install: $(INSTALLED) ## make .venv with the locked dependencies (a no-op when nothing changed)
 
-$(STAMP): requirements/dev.txt pyproject.toml client/pyproject.toml
+$(RUNNABLE): requirements/run.txt pyproject.toml client/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Callstream needs Python 3.11 or newer, with venv" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "making .venv, once" && $(PYTHON) -m venv .venv; }
 	@echo "installing the locked dependencies"
-	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --require-hashes -r requirements/run.txt
 	@$(PIP) --no-deps --no-build-isolation -e client -e .
 	@touch $@
 
-run: install ## embedded Redis, a simulated HubSpot account, service and worker: watch events land
+$(INSTALLED): $(RUNNABLE) requirements/dev.txt
+	@echo "installing what tests and checks need"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(RUNNABLE) ## embedded Redis, a simulated HubSpot account, service and worker: watch events land
 	@$(BIN)/python -m tests.demo
 
 test: install ## all the tests, against real Redis servers that they start themselves

@@ -17,9 +17,13 @@ from tests.checks import ROOT, report
 
 LOCKS: dict[str, tuple[str, ...]] = {
     "requirements/runtime.txt": ("--extra", "embedded"),
+    "requirements/run.txt": ("--extra", "embedded", "--group", "build"),
     "requirements/dev.txt": ("--extra", "embedded", "--group", "dev"),
 }
-"""The lock files, each with what it holds beside the dependencies themselves."""
+"""The lock files, each with what it holds beside the dependencies themselves: what an image needs,
+what `make run` needs in a fresh clone, what tests and checks need."""
+LARGEST = "requirements/dev.txt"
+"""The lock file that holds what all the others hold."""
 OPTIONS = (
     "--universal",
     "--python-version=3.11",
@@ -98,11 +102,23 @@ def differences(lock: str, have: str, want: str) -> list[str]:
     ]
 
 
+def disagreements(lock: str, have: str, larger: str) -> list[str]:
+    """Return the pins of a lock file that the larger one does not share: both are installed."""
+    others = pins(larger)
+    return [
+        f"{lock}: {name} is {version}, but {others.get(name, 'absent')} in the larger lock file"
+        for name, version in pins(have).items()
+        if others.get(name) != version
+    ]
+
+
 def problems(lock: str, root: Path = ROOT) -> list[str]:
     """Return what is wrong with a lock file; an index out of reach is told and tolerated."""
     path = root / lock
     have = path.read_text(encoding="utf-8") if path.exists() else ""
     found = [f"{lock}: {name} has no hash" for name in unhashed(have)]
+    if lock != LARGEST and (root / LARGEST).exists():
+        found += disagreements(lock, have, (root / LARGEST).read_text(encoding="utf-8"))
     try:
         return found + differences(lock, have, resolve(lock, root))
     except ResolutionError as error:

