@@ -22,6 +22,7 @@ from arq.typing import WorkerCoroutine
 from arq.worker import Function, Worker, func
 from redis.exceptions import RedisError
 
+from jobs import logs
 from jobs.context import Context, open_context
 from jobs.fetch import fetch_calls
 from jobs.queue import (
@@ -166,6 +167,7 @@ def _arq_settings(name: QueueName) -> type:
     stack = contextlib.AsyncExitStack()
 
     async def on_startup(ctx: dict[str, object]) -> None:
+        logs.configure(settings.log_level, settings.log_format)
         context = await stack.enter_async_context(open_context(settings, slots=SLOTS["live"]))
         if name == "live":
             await stack.enter_async_context(_tasks(context))
