@@ -1,0 +1,100 @@
+"""Which properties and associations are read of a portal's calls: one list for all processes.
+
+The list has a generation. What is read with it is published with it, and the streams refuse a lower
+one, so a process that still reads an old list cannot undo the work of those that read the new one.
+
+Keys, on the ledger's Redis, after the namespace:
+
+- `projection:<portal>`: hash: generation, from 1; properties and associations, sorted JSON arrays;
+  used_at, when a process last wanted exactly this list, in Redis' epoch ms; marked, the last
+  generation whose full round was marked
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+from redis.asyncio import Redis
+
+from jobs.redis import command
+from jobs.scripts import Script
+from jobs.timing import Timing
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """What is to be read of a portal's calls."""
+
+    generation: int
+    properties: tuple[str, ...]
+    associations: tuple[str, ...]
+    differs: bool
+    """True while other processes hold on to a list that is not the wanted one: worth a warning."""
+    fresh: bool
+    """True until `Projections.marked`: the portal's known calls are still to be marked."""
+
+
+class _Answer(msgspec.Struct, frozen=True, array_like=True):
+    generation: int
+    properties: bytes
+    associations: bytes
+    is_wanted: bool
+    is_fresh: bool
+
+
+def _names(names: Iterable[str]) -> bytes:
+    return msgspec.json.encode(sorted(set(names)))
+
+
+class Projections:
+    """The projections of all portals, on the ledger's Redis."""
+
+    def __init__(self, redis: Redis, namespace: str, timing: Timing) -> None:
+        self._redis = redis
+        self._prefix = f"{namespace}:projection:" if namespace else "projection:"
+        self._idle_ms = timing.projection_idle_ms
+        self._script = Script(redis, "stream/projection")
+
+    async def current(
+        self,
+        portal_id: int,
+        properties: Iterable[str],
+        associations: Iterable[str],
+        *,
+        seen: int = 0,
+    ) -> Projection:
+        """Return the list to read, which is the wanted one unless others still want another.
+
+        A wanted list that is not the held one begins a new generation once no process has wanted
+        the held one for `projection_idle_ms`; until then the held one is to be followed.
+
+        Args:
+            portal_id: whose calls.
+            properties: names of the wanted properties, in any order.
+            associations: names of the wanted association types, in any order.
+            seen: the generation that the streams hold, as `StaleProjectionError` names it; a lower
+                one here means that the ledger's Redis lost data, and a new one is begun.
+
+        Raises:
+            redis.RedisError: Redis did not take it.
+        """
+        answer = msgspec.convert(
+            await self._script(
+                [self._key(portal_id)],
+                [_names(properties), _names(associations), self._idle_ms, seen],
+            ),
+            _Answer,
+            strict=False,
+        )
+        return Projection(
+            answer.generation,
+            msgspec.json.decode(answer.properties, type=tuple[str, ...]),
+            msgspec.json.decode(answer.associations, type=tuple[str, ...]),
+            differs=not answer.is_wanted,
+            fresh=answer.is_fresh,
+        )
+
+    async def marked(self, portal_id: int, generation: int) -> None:
+        """Say that every call known when `generation` began has been marked."""
+        await command(self._redis, "HSET", self._key(portal_id), "marked", generation)
+
+    def _key(self, portal_id: int) -> str:
+        return f"{self._prefix}{portal_id}"

@@ -1,0 +1,91 @@
+"""What is known of every published call: one record of 27 bytes each.
+
+Keys, on the streams' Redis, after the namespace, for the partition 0:
+
+- `records:{0}:<portal>`: hash, bucket 0 of the portal's table: call -> record, and the fields
+  `buckets`, `count` and, from 2 on, `generation` (of the portal's projection)
+- `records:{0}:<portal>:<n>`: hash, bucket n of it: call -> record
+- `records:{0}:small`, `records:{0}:small:<n>`: hashes, the table that portals of few calls share:
+  `<portal>:<call>` -> record, `<portal>` -> generation
+
+A record is big-endian: version, stamp and HubSpot's `updatedAt` in 6 bytes each, all in ms, the
+digest in 8, the state in 1. `jobs/lua/stream/table.lua` and `records.lua` say how tables grow.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Literal, Self
+
+import msgspec
+from redis.asyncio import Redis
+
+from jobs.scripts import Script
+
+State = Literal["live", "archived", "gone", "merged"]
+"""What HubSpot has of a call; `gone` and `merged` mean that it no longer answers for its id."""
+
+STATES: tuple[State, ...] = ("live", "archived", "gone", "merged")
+"""The states in the order of their numbers in a record."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What was last published of a call."""
+
+    version: int
+    """The version of its last event."""
+    stamp: int
+    """The partition's clock when its state was last published or confirmed."""
+    updated_at_ms: int
+    """HubSpot's `updatedAt`, the latest seen; 0 = unknown."""
+    digest: bytes
+    state: State
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """Return the record that the 27 bytes hold."""
+        return cls(
+            int.from_bytes(raw[0:6]),
+            int.from_bytes(raw[6:12]),
+            int.from_bytes(raw[12:18]),
+            raw[18:26],
+            STATES[raw[26]],
+        )
+
+
+class Records:
+    """The records of all partitions; raises `redis.RedisError` when Redis does not answer."""
+
+    def __init__(self, redis: Redis, namespace: str, partitions: int) -> None:
+        prefix = f"{namespace}:" if namespace else ""
+        self._roots = [f"{prefix}records:{{{index}}}" for index in range(partitions)]
+        self._walk = Script(redis, "stream/table", "stream/records", "stream/walk")
+        self._known = Script(redis, "stream/table", "stream/records", "stream/known")
+        self._adopt = Script(redis, "stream/table", "stream/records", "stream/adopt")
+
+    def root(self, partition: int) -> str:
+        """Return the key that the keys of the partition's records continue."""
+        return self._roots[partition]
+
+    async def walk(self, portal_id: int) -> AsyncIterator[tuple[str, Record]]:
+        """Yield the portal's calls and their records, in no order.
+
+        A call that is known from beginning to end comes at least once, whatever is published
+        meanwhile; it may come twice.
+        """
+        for root in self._roots:
+            bucket = 0
+            while bucket >= 0:
+                answer = await self._walk([root], [str(portal_id), bucket])
+                first, *rest = msgspec.convert(answer, list[object])
+                bucket, fields = msgspec.convert(first, int), msgspec.convert(rest, list[bytes])
+                for call, raw in zip(fields[::2], fields[1::2], strict=True):
+                    yield call.decode(), Record.decode(raw)
+
+    async def count(self, portal_id: int) -> int:
+        """Return how many calls of the portal are known."""
+        answers = [await self._known([root], [str(portal_id)]) for root in self._roots]
+        return sum(msgspec.convert(answer, int) for answer in answers)
+
+    async def adopt(self, portal_id: int, generation: int) -> None:
+        """Let every partition refuse what is read with an older projection than `generation`."""
+        for root in self._roots:
+            await self._adopt([root], [str(portal_id), generation])

@@ -1,0 +1,238 @@
+"""The call streams: decides which read states are new, and appends those as events.
+
+A reader takes a ticket of each partition before its first request to HubSpot, and offers what it
+read with it. One script per batch compares each call with its record and appends what is new; its
+rules are in `jobs/lua/stream/publish.lua`. Every promise about order and repetition is kept there.
+
+Keys, on the streams' Redis, after the namespace, for the partition 0; a partition's keys share its
+hash tag:
+
+- `calls:{0}`: the stream, one CloudEvents event per entry
+- `clock:{0}`: the partition's clock, epoch ms; tickets, stamps and versions are values of it
+- `records:{0}...`: see `jobs.records`
+- `refused:{0}:<portal>`: hash, call -> an older state that HubSpot gave, since when and how often;
+  rare, expires
+- `calls:meta`: hash: partitions, schema (the version of the events), stream_max_age (s, 0 = none)
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+from zlib import crc32
+
+import msgspec
+from redis.asyncio import Redis
+
+from jobs.records import Records, State
+from jobs.redis import command
+from jobs.scripts import Script
+from jobs.timing import Timing
+
+SCHEMA = "urn:callstream:schema:call-event:v1"
+"""`dataschema` of every call event."""
+SCHEMA_VERSION = "1"
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one call as it was read."""
+
+    call_id: str
+    ticket: int
+    """Taken of the call's partition before the read's first request."""
+    digest: bytes
+    """Of `jobs.digest`."""
+    updated_at_ms: int
+    """HubSpot's `updatedAt`; 0 for a call that is gone or merged."""
+    state: State
+    first_type: Literal["created", "snapshot", "deleted"]
+    """The event's type should the call never have been seen; not used for gone and merged ones."""
+    time: str
+    """CloudEvents `time`, RFC 3339."""
+    data: bytes
+    """The event's payload, UTF-8 JSON."""
+    traceparent: str | None = None
+
+
+class Published(msgspec.Struct, frozen=True, array_like=True, tag_field="outcome", tag="published"):
+    """The state was new and is on the stream."""
+
+    version: int
+    type: Literal["created", "updated", "deleted", "restored", "snapshot"]
+    reverted: bool
+    """True when HubSpot has insisted on a state that is older than the published one."""
+
+
+class Unchanged(msgspec.Struct, frozen=True, array_like=True, tag_field="outcome", tag="unchanged"):
+    """The state is the last published one, which is now confirmed."""
+
+
+class Overtaken(msgspec.Struct, frozen=True, array_like=True, tag_field="outcome", tag="overtaken"):
+    """Another reader published or confirmed since this read began: read again."""
+
+
+class Lagging(msgspec.Struct, frozen=True, array_like=True, tag_field="outcome", tag="lagging"):
+    """HubSpot gave an older state than the published one, as a lagging replica does: read again."""
+
+    times: int
+    """How often in a row it gave this one."""
+
+
+class Unknown(msgspec.Struct, frozen=True, array_like=True, tag_field="outcome", tag="unknown"):
+    """The call is gone and was never published: no event."""
+
+
+Outcome = Published | Unchanged | Overtaken | Lagging | Unknown
+
+
+class StaleProjectionError(Exception):
+    """The calls were read with an older projection than the partition knows: nothing was done."""
+
+    def __init__(self, generation: int) -> None:
+        super().__init__(f"the streams know projection generation {generation} already")
+        self.generation = generation
+
+
+class PartitionsChangedError(Exception):
+    """`STREAM_PARTITIONS` is not what the streams were begun with; the message says what to do."""
+
+
+class _Answer(msgspec.Struct, frozen=True, array_like=True):
+    clock: int
+    generation: int
+    outcomes: list[Outcome]
+
+
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(_Answer)
+
+
+def _pack(candidate: Candidate) -> dict[str, str | int]:
+    # Redis' msgpack knows no raw bytes: the digest travels as two numbers, the payload as text.
+    fields: dict[str, str | int] = {
+        "call": candidate.call_id,
+        "ticket": candidate.ticket,
+        "high": int.from_bytes(candidate.digest[:4]),
+        "low": int.from_bytes(candidate.digest[4:]),
+        "updated_at": candidate.updated_at_ms,
+        "state": candidate.state,
+        "first_type": candidate.first_type,
+        "time": candidate.time,
+        "data": candidate.data.decode(),
+    }
+    if candidate.traceparent is not None:
+        fields["traceparent"] = candidate.traceparent
+    return fields
+
+
+class Stream:
+    """The call streams of one deployment; raises `redis.RedisError` when Redis does not answer.
+
+    A publish that was applied though its answer was lost may be repeated: its calls are then
+    unchanged.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        namespace: str,
+        timing: Timing,
+        partitions: int,
+        *,
+        max_age_ms: int = 0,
+    ) -> None:
+        """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty).
+
+        Args:
+            redis: the streams' Redis.
+            namespace: prefix of the keys, part of the events' `source`.
+            timing: says how long HubSpot must insist on an older state.
+            partitions: number of streams, fixed once set.
+            max_age_ms: events older than this are trimmed; 0 keeps all.
+        """
+        self._redis = redis
+        self._prefix = f"{namespace}:" if namespace else ""
+        self._source = f"/callstream/{namespace or 'default'}/hubspot/portals"
+        self._partitions = partitions
+        self._max_age_ms = max_age_ms
+        self._revert_after_ms = timing.revert_after_ms
+        self._seen = [0] * partitions
+        self.records = Records(redis, namespace, partitions)
+        self._ticket = Script(redis, "stream/clock", "stream/ticket")
+        self._publish = Script(
+            redis, "stream/clock", "stream/table", "stream/records", "stream/publish"
+        )
+
+    async def prepare(self) -> None:
+        """Announce the streams in `calls:meta`, once per process before anything else.
+
+        Raises:
+            PartitionsChangedError: they were begun with another number of partitions.
+        """
+        meta = f"{self._prefix}calls:meta"
+        await command(self._redis, "HSETNX", meta, "partitions", self._partitions)
+        held = msgspec.convert(await command(self._redis, "HGET", meta, "partitions"), bytes)
+        if int(held) != self._partitions:
+            msg = (
+                f"STREAM_PARTITIONS is {self._partitions}, but the streams have {int(held)}: "
+                f"every call must stay on its partition. Set STREAM_PARTITIONS={int(held)}, "
+                "or begin anew under another NAMESPACE"
+            )
+            raise PartitionsChangedError(msg)
+        limits = ("schema", SCHEMA_VERSION, "stream_max_age", self._max_age_ms // 1000)
+        await command(self._redis, "HSET", meta, *limits)
+
+    def partition_of(self, portal_id: int, call_id: str) -> int:
+        """Return the call's partition: the CRC-32 of its partition key, modulo their number."""
+        return crc32(f"{portal_id}:{call_id}".encode()) % self._partitions
+
+    async def ticket(self, partition: int) -> int:
+        """Return a ticket of the partition, to be taken before a read's first request."""
+        answer = await self._ticket([self._key("clock", partition)], [self._seen[partition]])
+        return self._witness(partition, msgspec.convert(answer, int))
+
+    async def publish(
+        self, partition: int, portal_id: int, generation: int, candidates: Sequence[Candidate]
+    ) -> list[Outcome]:
+        """Publish those candidates whose state is new; return an outcome for each, in their order.
+
+        Args:
+            partition: of all the candidates.
+            portal_id: of all the candidates.
+            generation: of the projection that they were read with.
+            candidates: what was read.
+
+        Raises:
+            StaleProjectionError: the partition knows a higher generation.
+        """
+        batch = _packer.encode(
+            {
+                "portal": str(portal_id),
+                "source": f"{self._source}/{portal_id}",
+                "schema": SCHEMA,
+                "generation": generation,
+                "seen": self._seen[partition],
+                "revert_after": self._revert_after_ms,
+                "max_age": self._max_age_ms,
+                "candidates": [_pack(candidate) for candidate in candidates],
+            }
+        )
+        raw = await self._publish(
+            [
+                self._key("calls", partition),
+                self._key("clock", partition),
+                self.records.root(partition),
+                f"{self._key('refused', partition)}:{portal_id}",
+            ],
+            [batch],
+        )
+        answer = _unpacker.decode(msgspec.convert(raw, bytes))
+        if answer.generation > generation:
+            raise StaleProjectionError(answer.generation)
+        self._witness(partition, answer.clock)
+        return answer.outcomes
+
+    def _witness(self, partition: int, clock: int) -> int:
+        self._seen[partition] = max(self._seen[partition], clock)
+        return clock
+
+    def _key(self, name: str, partition: int) -> str:
+        return f"{self._prefix}{name}:{{{partition}}}"
