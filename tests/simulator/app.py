@@ -3,7 +3,6 @@
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.middleware import DefineMiddleware
 
 from tests.simulator.answers import HubSpotError, answer
 from tests.simulator.api import ROUTES
@@ -14,6 +13,9 @@ from tests.simulator.simulator import Simulator
 
 LARGEST_BODY = 64 * 1024 * 1024
 
+UNKNOWN_ROUTE = "00000000-0000-4000-8000-000000000404"
+"""The correlation id of requests that no route took."""
+
 _AnyRequest = Request[object, object, State]
 
 
@@ -21,7 +23,7 @@ def create_app(simulator: Simulator) -> Litestar:
     """Return the application of one simulator."""
     return Litestar(
         route_handlers=[*ROUTES, control_router(simulator)],
-        middleware=[DefineMiddleware(Gate, simulator=simulator)],
+        middleware=[Gate(simulator)],
         exception_handlers={
             HubSpotError: _refuse,
             CatalogueError: _refuse_definition,
@@ -50,5 +52,10 @@ def _refuse_definition(request: _AnyRequest, error: CatalogueError) -> Response[
 def _explain(_request: _AnyRequest, error: HTTPException) -> Response[bytes]:
     """Answer as HubSpot's edge does when no API took the request."""
     message = "resource not found" if error.status_code == 404 else error.detail
-    body = {"status": "error", "message": message, "correlationId": "", "category": "NOT_FOUND"}
+    body = {
+        "status": "error",
+        "message": message,
+        "correlationId": UNKNOWN_ROUTE,
+        "category": "NOT_FOUND",
+    }
     return answer(body, error.status_code)

@@ -37,6 +37,7 @@ from tests.simulator.messages import (
     TrueChange,
     TruthPage,
     Update,
+    Usage,
 )
 from tests.simulator.switchboard import Fault
 
@@ -219,6 +220,10 @@ class Control:
     async def reset_counts(self) -> None:
         """Count requests and deliveries anew."""
         await self._ask("DELETE", "/counts", object)
+
+    async def usage(self) -> Usage:
+        """Return what the simulator's process has used."""
+        return await self._ask("GET", "/usage", Usage)
 
     # How it behaves.
 

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs
 
 from litestar import Request
 from litestar.datastructures import State
-from litestar.middleware import AbstractMiddleware
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.simulator.answers import HubSpotError, Json
@@ -116,21 +117,21 @@ def caller_of(request: HubSpotRequest) -> Caller:
     return cast("Caller", request.scope["state"]["caller"])
 
 
-class Gate(AbstractMiddleware):
+class Gate(ASGIMiddleware):
     """Stands before every route that has an `operation`; control routes have none."""
 
-    def __init__(self, app: ASGIApp, simulator: "Simulator") -> None:
-        super().__init__(app)
-        self._app = app
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, simulator: "Simulator") -> None:
         self._simulator = simulator
         self._rng = random.Random(f"{simulator.world.seed}/gate")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let one request through, or refuse it."""
         opt = scope["route_handler"].opt
         operation = opt.get("operation")
         if operation is None:
-            await self._app(scope, receive, send)
+            await next_app(scope, receive, send)
             return
         caller = Caller(
             self._simulator, operation, opt.get("family", "public"), scope["path_params"]
@@ -142,7 +143,7 @@ class Gate(AbstractMiddleware):
             headers |= self._admit(caller, scope)
             await caller.strike()
             await self._take_time()
-            await self._app(scope, receive, answer.take)
+            await next_app(scope, receive, answer.take)
         except HubSpotError as error:
             answer.refuse(error)
         headers["Date"] = formatdate(self._simulator.clock.now_ms() / 1000, usegmt=True)

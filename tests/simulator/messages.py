@@ -1,5 +1,7 @@
 """What the control API and its client say to each other."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tests.simulator.delivery import Tally
@@ -143,7 +145,7 @@ class TrueCall(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     state: str
     """`live`, `archived`, `gone` or `merged`."""
-    properties: dict[str, str]
+    properties: Mapping[str, str]
     associations: dict[str, list[str]]
     """Ids of associated records by plural object type, sorted as numbers."""
     created_at: str
@@ -243,6 +245,14 @@ class AccountState(msgspec.Struct, frozen=True):
     live: int
     archived: int
     changes: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What the simulator's process has used."""
+
+    cpu_s: float
+    largest_mb: float
+    """The most memory that it ever held."""
 
 
 class FaultState(msgspec.Struct, frozen=True):

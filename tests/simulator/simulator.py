@@ -54,6 +54,7 @@ class Simulator:
         self.snapshots = Snapshots(self.clock, stream(seed, "snapshots"), self.world, self.journal)
         self.delivery = Delivery(self.clock, seed, self.app, lambda: self.knobs, self.switchboard)
         self.traffic = Traffic(self.clock, seed)
+        self._users = 0
         self._notifiers: dict[int, Notifier] = {}
         self._searches: dict[int, Search] = {}
         self._reverses: dict[int, Reverse] = {}
@@ -173,10 +174,14 @@ class Simulator:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Deliver notifications and make traffic until the block ends."""
-        await self.delivery.start()
+        """Deliver notifications and make traffic until the last such block ends."""
+        self._users += 1
+        if self._users == 1:
+            await self.delivery.start()
         try:
             yield
         finally:
-            self.traffic.stop()
-            await self.delivery.stop()
+            self._users -= 1
+            if not self._users:
+                self.traffic.stop()
+                await self.delivery.stop()

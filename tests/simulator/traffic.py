@@ -1,5 +1,6 @@
 """Life in an account: calls are logged, edited, associated, merged, archived, purged."""
 
+import gc
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, tzinfo
@@ -69,6 +70,7 @@ class Life:
                 link = self._link("contacts")
                 account.commit(Change(at, "associated", call_id, by, link=link))
         account.muted = False
+        gc.freeze()  # what was made now stays: no collection need look at it again
 
     def import_now(self, count: int) -> None:
         """Import calls as a file does: at once, with notifications."""

@@ -1,11 +1,13 @@
 """The control API under `/_control`: make things happen, and read what happened."""
 
 import asyncio
+import resource
 from typing import TypeVar
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post, put
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
 
 from tests.simulator.answers import HubSpotError, answer, nothing, read_body
 from tests.simulator.api.reading import Query
@@ -26,6 +28,7 @@ from tests.simulator.messages import (
     Requests,
     TargetOrder,
     TrafficOrder,
+    Usage,
 )
 from tests.simulator.model.account import Account, NoSuchCallError
 from tests.simulator.simulator import Simulator
@@ -33,6 +36,7 @@ from tests.simulator.switchboard import Fault
 from tests.simulator.truth import changes, truth
 
 T = TypeVar("T")
+Here = NamedDependency[Simulator]
 LONGEST_PAGE = 10_000
 
 
@@ -51,7 +55,7 @@ def account_of(simulator: Simulator, portal_id: int | None) -> Account:
 
 
 @post("/do")
-async def do_deeds(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def do_deeds(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Do things to calls, in order; the first that cannot be done ends it with 409."""
     order = await body_of(request, Deeds)
     account = account_of(simulator, order.portal_id)
@@ -62,7 +66,7 @@ async def do_deeds(request: HubSpotRequest, simulator: Simulator) -> Response[by
 
 
 @post("/traffic")
-async def set_traffic(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def set_traffic(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Start or stop the life of an account."""
     order = await body_of(request, TrafficOrder)
     account = account_of(simulator, order.portal_id)
@@ -74,7 +78,7 @@ async def set_traffic(request: HubSpotRequest, simulator: Simulator) -> Response
 
 
 @post("/bulk")
-async def import_calls(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def import_calls(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Let an account have a past."""
     order = await body_of(request, BulkOrder)
     life = simulator.traffic.life(account_of(simulator, order.portal_id))
@@ -86,7 +90,7 @@ async def import_calls(request: HubSpotRequest, simulator: Simulator) -> Respons
 
 
 @post("/crowd")
-async def open_crowd(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def open_crowd(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Open many accounts of uneven size."""
     order = await body_of(request, CrowdOrder)
     accounts = simulator.open_crowd(order.accounts, order.calls, order.rate)
@@ -94,7 +98,7 @@ async def open_crowd(request: HubSpotRequest, simulator: Simulator) -> Response[
 
 
 @post("/quiet")
-async def wait_until_quiet(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def wait_until_quiet(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Answer once every notification was delivered or given up; 408 if that takes too long."""
     seconds = float(Query(request).one("timeout", "30"))
     try:
@@ -108,7 +112,7 @@ async def wait_until_quiet(request: HubSpotRequest, simulator: Simulator) -> Res
 
 @get("/truth/{portal_id:int}")
 async def get_truth(
-    request: HubSpotRequest, simulator: Simulator, portal_id: int
+    request: HubSpotRequest, simulator: Here, portal_id: FromPath[int]
 ) -> Response[bytes]:
     """Return a page of calls as they truly are."""
     account_of(simulator, portal_id)
@@ -118,7 +122,7 @@ async def get_truth(
 
 @get("/changes/{portal_id:int}")
 async def get_changes(
-    request: HubSpotRequest, simulator: Simulator, portal_id: int
+    request: HubSpotRequest, simulator: Here, portal_id: FromPath[int]
 ) -> Response[bytes]:
     """Return a page of all changes."""
     start, size = _page(request)
@@ -132,32 +136,32 @@ def _page(request: HubSpotRequest) -> tuple[int, int]:
 
 
 @get("/requests")
-async def get_requests(simulator: Simulator) -> Response[bytes]:
+async def get_requests(simulator: Here) -> Response[bytes]:
     """Return what was asked."""
     return answer(Requests(simulator.all_counts()))
 
 
 @get("/deliveries")
-async def get_deliveries(simulator: Simulator) -> Response[bytes]:
+async def get_deliveries(simulator: Here) -> Response[bytes]:
     """Return what became of notifications."""
     return answer(Deliveries(simulator.delivery.tally, simulator.delivery.pending))
 
 
 @delete("/counts", status_code=200)
-async def reset_counts(simulator: Simulator) -> Response[bytes]:
+async def reset_counts(simulator: Here) -> Response[bytes]:
     """Count requests and deliveries anew."""
     simulator.reset_meters()
     return nothing()
 
 
 @get("/knobs")
-async def get_knobs(simulator: Simulator) -> Response[bytes]:
+async def get_knobs(simulator: Here) -> Response[bytes]:
     """Return every setting that can be turned."""
     return answer(simulator.knobs)
 
 
 @patch("/knobs")
-async def turn_knobs(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def turn_knobs(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Turn some of them."""
     asked = await body_of(request, dict[str, int | float | str | bool | None])
     try:
@@ -167,27 +171,27 @@ async def turn_knobs(request: HubSpotRequest, simulator: Simulator) -> Response[
 
 
 @post("/faults")
-async def set_fault(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def set_fault(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Add a fault; the answer is its id."""
     return answer(simulator.switchboard.set(await body_of(request, Fault)))
 
 
 @get("/faults")
-async def get_faults(simulator: Simulator) -> Response[bytes]:
+async def get_faults(simulator: Here) -> Response[bytes]:
     """Return how often faults struck."""
     board = simulator.switchboard
     return answer(FaultState(board.struck, [*board.faults], [*board.strikes]))
 
 
 @delete(["/faults", "/faults/{fault_id:int}"], status_code=200)
-async def clear_faults(simulator: Simulator, fault_id: int | None = None) -> Response[bytes]:
+async def clear_faults(simulator: Here, fault_id: FromPath[int | None] = None) -> Response[bytes]:
     """Take one fault away, or all."""
     simulator.switchboard.clear(fault_id)
     return nothing()
 
 
 @post("/clock")
-async def set_clock(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def set_clock(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Move the clock; without any order just read it."""
     order, clock = await body_of(request, ClockOrder), simulator.clock
     if order.freeze:
@@ -202,7 +206,7 @@ async def set_clock(request: HubSpotRequest, simulator: Simulator) -> Response[b
 
 
 @post("/accounts")
-async def open_account(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def open_account(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Open an account with a private app, or find it."""
     order = await body_of(request, AccountOrder)
     account = simulator.open_account(order.portal_id, order.token, installed=order.installed)
@@ -211,7 +215,7 @@ async def open_account(request: HubSpotRequest, simulator: Simulator) -> Respons
 
 
 @post("/install")
-async def set_installed(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def set_installed(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Let an account install or uninstall the webhook app."""
     order = await body_of(request, InstallOrder)
     portal_id = account_of(simulator, order.portal_id).portal_id
@@ -223,7 +227,7 @@ async def set_installed(request: HubSpotRequest, simulator: Simulator) -> Respon
 
 
 @get("/accounts")
-async def get_accounts(simulator: Simulator) -> Response[bytes]:
+async def get_accounts(simulator: Here) -> Response[bytes]:
     """Return every account."""
     return answer([_state(simulator, portal_id) for portal_id in simulator.world.accounts])
 
@@ -240,8 +244,15 @@ def _state(simulator: Simulator, portal_id: int) -> AccountState:
     )
 
 
+@get("/usage")
+async def get_usage() -> Response[bytes]:
+    """Return what the process has used."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return answer(Usage(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
+
+
 @put("/target")
-async def set_target(request: HubSpotRequest, simulator: Simulator) -> Response[bytes]:
+async def set_target(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
     """Send notifications elsewhere."""
     order, app = await body_of(request, TargetOrder), simulator.app
     app.target_url, app.client_secret = order.url, order.secret or app.client_secret
@@ -273,6 +284,7 @@ def control_router(simulator: Simulator) -> Router:
             get_accounts,
             set_installed,
             set_target,
+            get_usage,
         ],
         dependencies={"simulator": Provide(lambda: simulator, sync_to_thread=False)},
     )

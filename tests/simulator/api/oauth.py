@@ -1,27 +1,32 @@
 """OAuth: the page on which somebody agrees, and the token endpoints of every version."""
 
 from html import escape
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from litestar import Response, get, post
 
-from tests.simulator.answers import HubSpotError, Json, answer
+from tests.simulator.answers import HubSpotError, Json, answer, read_body
 from tests.simulator.api.reading import Query, whole_number
 from tests.simulator.gate import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.apps import App
 from tests.simulator.model.authority import Issued, Refusal, TokenError
 
 VERSIONS = ("v1", "v3", "2026-03", "2026-09")
+TOKEN = [f"/oauth/{version}/token" for version in VERSIONS]
 
 
 class Form:
-    """A form-encoded body."""
+    """A form-encoded body; JSON will do as well, as HubSpot's newer SDK sends it."""
 
     def __init__(self, raw: bytes) -> None:
-        self._values = parse_qs(raw.decode(errors="replace"), keep_blank_values=True)
+        if raw.startswith(b"{"):
+            values = read_body(raw, dict[str, str | None])
+            self._values = {name: value or "" for name, value in values.items()}
+        else:
+            self._values = dict(parse_qsl(raw.decode(errors="replace"), keep_blank_values=True))
 
     def __getitem__(self, name: str) -> str:
-        return self._values.get(name, [""])[-1]
+        return self._values.get(name, "")
 
 
 def refusal(error: TokenError, status: int = 400) -> HubSpotError:
@@ -44,12 +49,6 @@ def app_of(caller: Caller, form: Form) -> App:
         return caller.simulator.authority.client(form["client_id"], form["client_secret"])
     except TokenError as error:
         raise refusal(error) from error
-
-
-def check_oauth_version(caller: Caller) -> None:
-    """Raise the 404 of a version that never was."""
-    if caller.version not in VERSIONS:
-        raise HubSpotError(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
 @get(
@@ -98,18 +97,17 @@ def _page(body: str, status: int = 200) -> Response[bytes]:
     return Response(html.encode(), status_code=status, media_type="text/html; charset=utf-8")
 
 
-@post("/oauth/{version:str}/token", operation="oauth.token", family="free", status_code=200)
+@post(TOKEN, operation="oauth.token", family="free", status_code=200)
 async def issue_token(request: HubSpotRequest) -> Response[bytes]:
     """Exchange a code, a refresh token or an app's credentials for an access token."""
     caller = caller_of(request)
-    check_oauth_version(caller)
     form = Form(await request.body())
     app = app_of(caller, form)
     try:
         issued = _issue(caller, app, form)
     except TokenError as error:
         raise refusal(error) from error
-    return answer(issued_body(issued, caller.version))
+    return answer(issued_body(issued, old=request.scope["path"] == TOKEN[0]))
 
 
 def _issue(caller: Caller, app: App, form: Form) -> Issued:
@@ -126,7 +124,7 @@ def _issue(caller: Caller, app: App, form: Form) -> Issued:
             raise TokenError(Refusal.BAD_GRANT_TYPE)
 
 
-def issued_body(issued: Issued, version: str) -> dict[str, Json]:
+def issued_body(issued: Issued, *, old: bool) -> dict[str, Json]:
     """Return a token answer; v1 says less."""
     grant = issued.grant
     body: dict[str, Json] = {
@@ -136,7 +134,7 @@ def issued_body(issued: Issued, version: str) -> dict[str, Json]:
     }
     if issued.refresh_token:
         body["refresh_token"] = issued.refresh_token
-    if version != "v1":
+    if not old:
         body["scopes"] = grant.scopes
         body["token_use"] = "access_token" if issued.refresh_token else "client_credentials"
         if grant.portal_id is not None:

@@ -4,7 +4,7 @@ import msgspec
 from litestar import Response, delete, get, post
 
 from tests.simulator.answers import HubSpotError, Json, answer, nothing, read_body
-from tests.simulator.api.oauth import Form, app_of, check_oauth_version, refusal
+from tests.simulator.api.oauth import TOKEN, Form, app_of, refusal
 from tests.simulator.clock import iso
 from tests.simulator.gate import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.authority import Refusal, TokenError
@@ -104,7 +104,7 @@ def _signed(grant: Grant) -> dict[str, Json]:
 
 
 @post(
-    "/oauth/{version:str}/token/introspect",
+    [f"{path}/introspect" for path in TOKEN],
     operation="oauth.introspect",
     family="free",
     status_code=200,
@@ -112,7 +112,6 @@ def _signed(grant: Grant) -> dict[str, Json]:
 async def introspect(request: HubSpotRequest) -> Response[bytes]:
     """Tell an app about one of its tokens."""
     caller = caller_of(request)
-    check_oauth_version(caller)
     form = Form(await request.body())
     app_of(caller, form)
     token = form["token"] or form["access_token"] or form["refresh_token"]
@@ -121,11 +120,12 @@ async def introspect(request: HubSpotRequest) -> Response[bytes]:
     return answer(access_info(caller, token))
 
 
-@post("/oauth/{version:str}/token/revoke", operation="oauth.revoke", family="free", status_code=200)
+@post(
+    [f"{path}/revoke" for path in TOKEN], operation="oauth.revoke", family="free", status_code=200
+)
 async def revoke(request: HubSpotRequest) -> Response[bytes]:
     """Make a refresh token void; unknown ones are no error."""
     caller = caller_of(request)
-    check_oauth_version(caller)
     form = Form(await request.body())
     app_of(caller, form)
     caller.simulator.authority.refreshes.pop(form["token"] or form["refresh_token"], None)

@@ -59,7 +59,8 @@ class Call:
         self.id = call_id
         self.state = "unborn"
         """`live`, `archived`, `gone` (purged, unknown to the API) or `merged`."""
-        self.values: dict[str, str] = {}
+        self.values: Mapping[str, str] = NOTHING
+        """Never changed in place: a call that nobody edited shares them with its creation."""
         self.archived_at = 0
         self.merged_into = 0
         self.links: dict[str, dict[int, tuple[int, ...]]] = {}
@@ -81,7 +82,7 @@ class Call:
         self.changes.append(change)
         match change.kind:
             case "created":
-                self.state, self.values = "live", dict(change.values)
+                self.state, self.values = "live", change.values
             case "updated" | "absorbed":
                 self._set(change.values)
             case "archived":
@@ -90,7 +91,7 @@ class Call:
                 self.state, self.archived_at = "live", 0
                 self._set(change.values)
             case "purged" | "erased":
-                self.state, self.values, self.links = "gone", {}, {}
+                self.state, self.values, self.links = "gone", NOTHING, {}
             case "merged":
                 self.state, self.merged_into, self.links = "merged", change.other_ids[0], {}
             case _ if change.link:
@@ -99,11 +100,7 @@ class Call:
                 pass
 
     def _set(self, values: Mapping[str, str]) -> None:
-        for name, value in values.items():
-            if value:
-                self.values[name] = value
-            else:
-                self.values.pop(name, None)
+        self.values = {name: value for name, value in {**self.values, **values}.items() if value}
 
     def _relink(self, link: Link, *, add: bool) -> None:
         targets = self.links.setdefault(link.to_type, {})
