@@ -1,4 +1,4 @@
--- Publishes, out of one batch of reads, the calls whose state is new. Follows clock, table, records.
+-- Publishes, out of one batch of reads, what is new. Follows clock, table, records.
 --
 -- KEYS[1]  the partition's stream
 -- KEYS[2]  the partition's clock

@@ -1,10 +1,10 @@
 -- A portal's records in one partition: where they lie, and the generation of its projection.
 --
 -- A portal of many calls has a table of its own, `<root>:<portal>`, with the call as field and the
--- generation as field `generation`. A table costs some 150 bytes however little it holds, so portals
--- of few calls share one, `<root>:small`, with `<portal>:<call>` as field and the generation as field
--- `<portal>`: all of such a portal lies in one bucket. A portal that outgrows it moves, for good.
--- Generation 1 is not written.
+-- generation as field `generation`. A table costs some 150 bytes however little it holds, so
+-- portals of few calls share one, `<root>:small`, with `<portal>:<call>` as field and the generation
+-- as field `<portal>`: all of such a portal lies in one bucket. A portal that outgrows it moves, for
+-- good. Generation 1 is not written.
 
 local SMALL = 8 -- a portal with so many records gets a table of its own
 local RECORD = '>I6I6I6I4I4B' -- version, stamp, updated at, digest (two halves), state

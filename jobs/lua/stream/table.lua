@@ -1,9 +1,9 @@
 -- Hashes that stay small: tables of records that grow by linear hashing, one bucket at a time.
 --
--- Bucket 0 of a table is the key `<base>`, bucket n is `<base>:<n>`; each is a Redis hash small enough
--- to stay one compact listpack. A field's bucket is decided by its leading number, so all fields that
--- start alike lie together. Fields without one, such as `buckets` and `count`, belong to the table
--- and stay in bucket 0.
+-- Bucket 0 of a table is the key `<base>`, bucket n is `<base>:<n>`; each is a Redis hash small
+-- enough to stay one compact listpack (512 fields unless the server is told otherwise). A field's
+-- bucket is decided by its leading number, so all fields that start alike lie together. Fields
+-- without one, such as `buckets` and `count`, belong to the table and stay in bucket 0.
 
 local LOAD = 64 -- records per bucket, on average
 

@@ -4,9 +4,9 @@
 -- ARGV[1]  portal
 -- ARGV[2]  bucket to begin with: 0, then what the last answer named
 --
--- Answers the bucket to go on with, -1 at the end, and then calls and records in turn. Atomic so that
--- a bucket's split, or a portal's move, lies before or after: what a split takes out of a bucket not
--- yet read goes to one that is read later, so each call is read at least once.
+-- Answers the bucket to go on with, -1 at the end, and then calls and records in turn. Atomic so
+-- that a bucket's split, or a portal's move, lies before or after: what a split takes out of a bucket
+-- not yet read goes to one that is read later, so each call is read at least once.
 
 local AT_ONCE = 8 -- buckets
 
