@@ -16,7 +16,7 @@ from jobs.judging import Judgement, judge
 from jobs.latency import side_by_side
 from jobs.ledger import Claim, Later, Outcome, Verdict
 from jobs.publishing import Setting, publish, take_tickets
-from jobs.reading import read_round
+from jobs.reading import Found, Round, read_round
 from jobs.stream import StaleProjectionError
 from jobs.timing import Timing
 from jobs.verdicts import doubling
@@ -24,6 +24,9 @@ from jobs.work import after_publishing, open_work
 
 HAND_BACK_S: Final = 2.0
 """How long a job that is told to stop may take to give its calls back."""
+
+_OUTCOME: Final = "hs_call_disposition"
+"""The property that holds the id of a call's outcome."""
 
 _WAITS: Final = frozenset({"budget", "rate_limited"})
 """Failures that are nobody's fault: the portal sleeps, and no failure is counted."""
@@ -75,7 +78,7 @@ async def _process(
         portal_id=portal_id,
         projection=projection,
         tickets=tickets,
-        dispositions=await context.dispositions.labels(portal_id),
+        dispositions=await context.dispositions.labels(portal_id, _outcomes(read)),
         connected_at=claim.connected_at,
         now=claim.claimed_at,
     )
@@ -83,6 +86,12 @@ async def _process(
     judgement = await judge(context, setting, works, read)
     verdicts = await _publish(context, setting, judgement)
     return verdicts, portal_outcome(judgement.failure, claim.failures, context.timing)
+
+
+def _outcomes(read: Round) -> set[str]:
+    """Return the ids of the call outcomes that were read, which need labels."""
+    calls = (answer.call for answer in read.answers.values() if isinstance(answer, Found))
+    return {outcome for call in calls if (outcome := call.properties.get(_OUTCOME))}
 
 
 async def _publish(context: Context, setting: Setting, judgement: Judgement) -> list[Verdict]:

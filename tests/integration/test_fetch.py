@@ -1,12 +1,14 @@
 """The live job, step by step: what reads mean, and what becomes of the marks."""
 
 import asyncio
+import dataclasses
 import time
 
 import pytest
 from msgspec.structs import replace
 
 from jobs.hints import Hint
+from jobs.hubspot.dispositions import DEFAULTS, RETRY_S, Dispositions
 from jobs.work import RECORD_ATTEMPTS
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Effect, Fault
@@ -326,6 +328,19 @@ async def test_many_unannounced_absences_stop_the_portal(desk: Desk, control: Co
         await asyncio.sleep(0.002)
     assert set(await desk.types()) == {"created"}
     assert (await desk.context.ledger.claim(desk.portal_id)).token == ""
+
+
+async def test_new_outcome_is_asked_for_soon(desk: Desk, control: Control) -> None:
+    """An outcome that is not in the account's list hastens the next asking for that list."""
+    now = [0.0]
+    dispositions = Dispositions(desk.context.hubspot.dispositions, clock=lambda: now[0])
+    desk.context = dataclasses.replace(desk.context, dispositions=dispositions)
+    for outcome in (next(iter(DEFAULTS)), "8f3c0d5e-added-later"):
+        call_id = await control.create({"hs_call_disposition": outcome}, portal_id=desk.portal_id)
+        await desk.fetch_marked(call_id)
+        now[0] += RETRY_S + 1
+    counts = (await control.requests()).accounts[desk.portal_id]
+    assert counts.by_operation["calls.dispositions"] == 2
 
 
 async def test_job_told_to_stop_gives_its_calls_back(desk: Desk, control: Control) -> None:
