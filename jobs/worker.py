@@ -14,7 +14,8 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from typing import Any, Final, cast
 
 import structlog
@@ -37,6 +38,7 @@ from jobs.queue import (
 from jobs.reread import reread_calls
 from jobs.settings import Settings, environment, load
 from jobs.sweep import connect_accounts, leave, sweep_forever
+from jobs.verdicts import doubling
 
 SLOTS: Final[Mapping[QueueName, int]] = {"live": 20, "collections": 4}
 """Jobs that a worker runs at once, by queue."""
@@ -45,6 +47,8 @@ POLL_S: Final[Mapping[QueueName, float]] = {"live": 0.02, "collections": 0.5}
 FLEET_JOBS: Final = 1_000
 """Jobs of the whole fleet up to which an orphan at the head of a queue hides no other job."""
 JOB_TIMEOUT_S: Final[Mapping[QueueName, int]] = {"live": 60, "collections": 600}
+STEADY_S: Final = 30.0
+"""A queue that was served for so long did not fail at its start."""
 REDIS_RETRIES: Final = 20
 """With backoff up to 0.5 s: arq's own loop ends for good when its Redis client gives up."""
 
@@ -58,39 +62,80 @@ async def run(settings: Settings, queue: QueueName | None = None) -> None:
 
     Jobs that do not finish within SHUTDOWN_GRACE give their calls back to the ledger.
 
+    When Redis is away for longer than arq waits, arq's workers end and are started anew.
+
     Raises:
-        redis.RedisError: Redis was away at the start, or for longer than it is waited for.
+        redis.RedisError: Redis was away at the start.
         PartitionsChangedError: STREAM_PARTITIONS is not what the streams were begun with.
     """
     names: tuple[QueueName, ...] = ("live", "collections") if queue is None else (queue,)
-    async with open_context(settings, slots=SLOTS["live"]) as context:
-        workers = [Worker(**_options(settings, name), handle_signals=False) for name in names]
-        for worker in workers:
-            worker.ctx["context"] = context
-        async with contextlib.AsyncExitStack() as stack:
-            if "live" in names:
-                await stack.enter_async_context(_tasks(context))
-            await _run_until_signalled(workers)
+    async with contextlib.AsyncExitStack() as stack:
+        context = await stack.enter_async_context(open_context(settings, slots=SLOTS["live"]))
+        if "live" in names:
+            await stack.enter_async_context(_tasks(context))
+        stop = stack.enter_context(_signals())
+        await asyncio.gather(*(_serve(context, name, stop) for name in names))
 
 
-async def _run_until_signalled(workers: list[Worker]) -> None:
-    loop = asyncio.get_running_loop()
+async def _serve(context: Context, name: QueueName, stop: asyncio.Event) -> None:
+    """Run one queue's jobs until `stop`, with one arq worker after the other."""
+    failures = 0
+    while not stop.is_set():
+        worker = Worker(**_options(context.settings, name), handle_signals=False)
+        worker.ctx["context"] = context
+        began = time.monotonic()
+        try:
+            await _run_worker(worker, stop)
+        except (RedisError, OSError) as error:
+            lasted_s = time.monotonic() - began
+            failures = failures + 1 if lasted_s < STEADY_S else 1
+            pause_ms = doubling(failures, 100, 5_000)
+            _log.warning("queue left", queue=name, error=repr(error), again_in_ms=pause_ms)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause_ms / 1000)
+    _log.info("queue closed", queue=name)
 
-    def stop(number: signal.Signals) -> None:
-        for worker in workers:
-            worker.handle_sig_wait_for_completion(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
+async def _run_worker(worker: Worker, stop: asyncio.Event) -> None:
+    """Run arq's worker until it fails, or until `stop` and the jobs in hand are finished."""
+
+    async def finish() -> None:
+        await stop.wait()
+        worker.handle_sig_wait_for_completion(signal.SIGTERM)
+
+    finishing = asyncio.create_task(finish())
     try:
-        await asyncio.gather(*(worker.async_run() for worker in workers))
+        await worker.async_run()
     except asyncio.CancelledError:
-        _log.info("worker stops")
+        if not stop.is_set():
+            raise
+    finally:
+        finishing.cancel()
+        await asyncio.gather(finishing, return_exceptions=True)
+        await _close(worker)
+
+
+async def _close(worker: Worker) -> None:
+    """Close arq's worker; a Redis that is away forgets its health key by itself."""
+    try:
+        await worker.close()
+    except (RedisError, OSError, asyncio.CancelledError) as error:
+        _log.info("closed without a word", error=repr(error))
+        await worker.pool.aclose(close_connection_pool=True)
+
+
+@contextlib.contextmanager
+def _signals() -> Generator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        for worker in workers:
-            await worker.close()
 
 
 @contextlib.asynccontextmanager

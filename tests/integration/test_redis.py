@@ -1,25 +1,26 @@
-"""Redis clients keep what their tasks are told."""
+"""Clients of Redis outlive their server's restart."""
 
 import asyncio
 
 import pytest
 from redis.asyncio import Redis
 
-pytestmark = pytest.mark.one_redis
+from jobs.redis import command, pool
+from tests.support.redis import MakeRedis
 
 
-async def test_cancelled_task_ends_whenever_it_is_told(redis: Redis) -> None:
-    """A task that only asks Redis ends on its first cancellation, wherever that meets it."""
-
-    async def ask_forever() -> None:
-        while True:
-            await redis.set("key", "value")
-
-    for turns in range(300):
-        task = asyncio.create_task(ask_forever())
-        for _ in range(turns % 30):
-            await asyncio.sleep(0)
-        task.cancel()
-        async with asyncio.timeout(1):
-            await asyncio.gather(task, return_exceptions=True)
-        assert task.cancelled()
+@pytest.mark.one_redis
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_command_is_answered_once_the_server_is_back(
+    make_redis: MakeRedis, *, connected: bool
+) -> None:
+    """A command sent while the server is away waits for it, on an old connection and on a new."""
+    server = make_redis(port=0)
+    async with Redis.from_pool(pool(server.url, retries=20, patient=True)) as redis:
+        if connected:
+            await redis.ping()
+        server.kill()
+        asking = asyncio.create_task(command(redis, "PING"))
+        await asyncio.sleep(0.2)  # some attempts are refused meanwhile
+        await asyncio.to_thread(server.start)
+        assert await asking
