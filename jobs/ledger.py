@@ -7,6 +7,7 @@ Keys, after the namespace:
 
 - `ledger:portals`: sorted set, portal -> when it wants a reader next; a portal without work, or
   one that is not connected, is absent
+- `ledger:strangers`: set of portals that have marks though they are not connected
 - `ledger:serial`: counter of claim tokens and doorbells; each is unique
 - `ledger:sweeper`, `ledger:crowded`, `ledger:fleet`: whose turn the sweep is; whether the queue is
   longer than the fleet can soon serve; sorted set `worker:slots` -> last beat
@@ -24,7 +25,7 @@ Keys, after the namespace:
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -32,6 +33,7 @@ from redis.asyncio import Redis
 from jobs.deadletters import FIELDS, DeadLetter
 from jobs.deadletters import fields as dead_letter_fields
 from jobs.hints import HARD_BYTES, SOFT_BYTES, Hint, pack
+from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing
 
@@ -205,6 +207,23 @@ def _pack_verdict(verdict: Verdict) -> tuple[object, ...]:
             return (call_id, "dead")
 
 
+class LedgerScript:
+    """A script that changes a portal's place in the ledger together with keys of its own.
+
+    It sees what all ledger scripts share (`jobs/lua/ledger/common.lua` and `doors.lua`), so its own
+    keys come second and its own arguments third.
+    """
+
+    def __init__(self, script: Script, portals: str, constants: tuple[str, bytes]) -> None:
+        self._script = script
+        self._portals = portals
+        self._constants = constants
+
+    async def __call__(self, keys: Sequence[str], args: Sequence[bytes | str | int]) -> object:
+        """Run the script; raises `redis.RedisError` as the server or the connection failed."""
+        return await self._script([self._portals, *keys], [*self._constants, *args])
+
+
 def _flatten(letters: Iterable[DeadLetter]) -> list[bytes | str]:
     """Return the letters' fields one after the other: Redis' msgpack knows no raw bytes."""
     return [field for letter in letters for field in dead_letter_fields(letter)]
@@ -231,7 +250,17 @@ class Ledger:
         self._renew = self._script("renew")
         self._settle = self._script("settle")
         self._sweep = self._script("sweep")
-        self._portal = self._script("portal")
+        self._portal = Script(redis, "ledger/common", "ledger/doors", "ledger/portal")
+
+    def script(self, name: str) -> LedgerScript:
+        """Return the script `jobs/lua/<name>.lua` joined to what the ledger's own ones share."""
+        script = Script(self._redis, "ledger/common", "ledger/doors", name)
+        return LedgerScript(script, self._portals, self._constants)
+
+    async def strangers(self) -> frozenset[int]:
+        """Return the portals whose calls are marked though they are not connected."""
+        answer = await command(self._redis, "SMEMBERS", f"{self._prefix}strangers")
+        return frozenset(map(int, cast("Iterable[bytes]", answer)))
 
     def _script(self, name: str) -> Script:
         return Script(self._redis, "ledger/common", f"ledger/{name}")

@@ -12,8 +12,12 @@ local portal, bell, side = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local due_key, leases_key = room(portal, 'due'), room(portal, 'leases')
 
 if bell ~= '' then redis.call('ZREM', room(portal, 'bells'), bell) end
-redis.call('HSET', prefix .. portal, 'side', side)
 local state = portal_state(portal)
+-- A doorbell that outlives its account must not leave a trace of it.
+if state.open then
+  redis.call('HSET', prefix .. portal, 'side', side)
+  state.side = side
+end
 
 -- Both due calls and expired leases, oldest first.
 local function take(count)

@@ -65,6 +65,7 @@ for _, entry in ipairs(cmsgpack.unpack(ARGV[3])) do
   end
   local state = portal_state(portal)
   rescore(portal, state)
+  if not state.open then redis.call('SADD', prefix .. 'strangers', portal) end
   -- A sleeping portal is woken by the sweep: marks must not ring for it.
   if state.asleep_until <= now then bells[#bells + 1] = ring(portal, state) end
 end

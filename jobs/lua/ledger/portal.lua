@@ -1,4 +1,4 @@
--- Changes what the ledger knows of a portal as a whole.
+-- Changes what the ledger knows of a portal as a whole. Follows common, doors.
 --
 -- ARGV[3]  portal
 -- ARGV[4]  'connect' | 'disconnect' | 'wake' | 'sleep'
@@ -11,12 +11,9 @@
 local portal, action = ARGV[3], ARGV[4]
 local key = prefix .. portal
 
-if action == 'connect' then
-  redis.call('HSETNX', key, 'connected_at', now)
-  redis.call('HSET', key, 'open', 1)
-  redis.call('HDEL', key, 'asleep_until', 'why', 'failures')
-elseif action == 'disconnect' then
-  redis.call('HSET', key, 'open', 0, 'why', ARGV[6])
+if action == 'connect' then return cmsgpack.pack(open_door(portal)) end
+if action == 'disconnect' then
+  close_door(portal, ARGV[6])
 elseif action == 'wake' then
   redis.call('HDEL', key, 'asleep_until', 'why', 'failures')
 elseif action == 'sleep' then

@@ -81,7 +81,9 @@ redis.call('PEXPIRE', room(portal, 'recent'), limits.recent)
 
 local outcome = cmsgpack.unpack(ARGV[6])
 local key, state = prefix .. portal, portal_state(portal)
-if outcome[1] == 'well' and state.failures > 0 then
+if not state.open then
+  -- Disconnected, or removed, while the claim was read: that stands.
+elseif outcome[1] == 'well' and state.failures > 0 then
   redis.call('HDEL', key, 'failures', 'why')
   state.failures = 0
 elseif outcome[1] == 'failed' or outcome[1] == 'waits' then

@@ -1,0 +1,21 @@
+-- Opens and closes a portal. Follows common.
+--
+-- Marks of a portal that is not open are kept and ring nothing.
+
+local function open_door(portal)
+  local key = prefix .. portal
+  redis.call('HSETNX', key, 'connected_at', now)
+  redis.call('HSET', key, 'open', 1)
+  redis.call('HDEL', key, 'asleep_until', 'why', 'failures')
+  redis.call('SREM', prefix .. 'strangers', portal)
+  local state = portal_state(portal)
+  rescore(portal, state)
+  return {ring(portal, state)}
+end
+
+local function close_door(portal, why)
+  local key = prefix .. portal
+  redis.call('HDEL', key, 'asleep_until', 'failures')
+  redis.call('HSET', key, 'open', 0, 'why', why)
+  rescore(portal, portal_state(portal))
+end
