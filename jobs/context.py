@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from jobs.hubspot.accounts import Accounts
+from jobs.accounts.accounts import Accounts
+from jobs.accounts.opening import accounts_of
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import Dispositions
-from jobs.hubspot.identity import Identity
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport, open_session
 from jobs.latency import Latency
@@ -98,14 +98,8 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
         stack.push_async_callback(collections.aclose, close_connection_pool=True)
         session = await stack.enter_async_context(open_session())
         transport = Transport(session, settings.hubspot_api_url, timing)
-        paths = Paths(settings.hubspot_api_version)
-        accounts = Accounts(
-            redis,
-            namespace,
-            Identity(transport, paths),
-            token=settings.hubspot_access_token,
-            portal_id=settings.hubspot_portal_id,
-        )
+        ledger = Ledger(redis, namespace, timing)
+        accounts = accounts_of(settings, redis, ledger, transport, timing)
         budget = Budget(
             redis,
             namespace,
@@ -113,7 +107,7 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             rate_limit=settings.hubspot_rate_limit,
             reserve=settings.budget_reserve,
         )
-        hubspot = HubSpot(transport, paths, budget, accounts)
+        hubspot = HubSpot(transport, Paths(settings.hubspot_api_version), budget, accounts)
         stream = Stream(
             streams,
             namespace,
@@ -126,7 +120,7 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             settings=settings,
             timing=timing,
             slots=slots,
-            ledger=Ledger(redis, namespace, timing),
+            ledger=ledger,
             stream=stream,
             projections=Projections(redis, namespace, timing),
             accounts=accounts,

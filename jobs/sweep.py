@@ -1,16 +1,21 @@
 """The tasks that every worker owns beside its jobs: its heartbeat, the sweep, the connection."""
 
 import asyncio
+import contextlib
 import random
 import time
+from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
 
 from jobs.context import Context
-from jobs.hubspot.errors import HubSpotError
+from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.queue import queue_key
 from jobs.verdicts import doubling
+
+_TOKENLESS: Final = frozenset({"unknown", "disconnected", "sealed"})
+"""Failures that last until somebody connects the account."""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,16 +55,18 @@ async def leave(context: Context, worker: str) -> None:
         _log.info("left without a word", error=repr(error))
 
 
-async def connect_accounts(context: Context) -> None:
-    """Let the calls of the accounts that have a token be read; tries until HubSpot has answered.
+async def connect_static(context: Context) -> None:
+    """Let the calls of the settings' account be read; tries until HubSpot has said whose that is.
 
-    HubSpot is asked only for a token whose portal id is not known yet.
+    HubSpot is asked only about a token whose portal id is not known yet. Accounts that install the
+    app are connected by the install itself.
     """
+    static = context.accounts.static
     failures = 0
-    while True:
+    while static is not None:
         try:
-            for portal_id in await context.accounts.connected():
-                await context.doorbells.ring(await context.ledger.connect(portal_id))
+            portal_id = await static.owner()
+            await context.doorbells.ring(await context.ledger.connect(portal_id))
         except (RedisError, OSError, HubSpotError) as error:
             failures += 1
             timing = context.timing
@@ -70,3 +77,37 @@ async def connect_accounts(context: Context) -> None:
             await asyncio.sleep(wait_ms / 1000)
         else:
             return
+
+
+async def tell_strangers(context: Context) -> None:
+    """Log, once each, the accounts that notifications name and that there is no token for.
+
+    Their marks are kept; the reason names the account that there is a token for. Until cancelled.
+    """
+    told: set[int] = set()
+    while True:
+        with contextlib.suppress(RedisError, OSError):  # the sweep tells of Redis' absence
+            strangers = await context.ledger.strangers()
+            told &= strangers
+            for portal_id in strangers - told:
+                if await _is_told(context, portal_id):
+                    told.add(portal_id)
+        await asyncio.sleep(context.timing.strangers_every_ms / 1000)
+
+
+async def _is_told(context: Context, portal_id: int) -> bool:
+    """Log why the account has no token; False if that is not known yet."""
+    try:
+        await context.accounts.token(portal_id)
+    except PortalFailure as failure:
+        if failure.kind not in _TOKENLESS:
+            return False
+        _log.warning(
+            "notifications name an account that is not connected",
+            portal_id=portal_id,
+            reason=str(failure),
+        )
+        return True
+    except HubSpotError:
+        return False
+    return True

@@ -59,6 +59,22 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Longest sleep of a portal whose API fails."""
     request_timeout_ms: int = 10_000
     """How long one HubSpot request may take."""
+    token_recheck_ms: int = 2_000
+    """How long a process uses an account's token without looking whether there is a newer one."""
+    token_ahead_ms: int = 300_000
+    """An access token is refreshed this long before it is no longer used, but not before three
+    quarters of its life."""
+    token_margin_ms: int = 10_000
+    """An access token is not used in its last seconds, or its last tenth if that is shorter."""
+    refresh_lease_ms: int = 12_000
+    """How long one process may take to refresh a token: a request and a little more."""
+    refresh_poll_ms: int = 50
+    """How often the others look whether it has."""
+    install_ms: int = 600_000
+    """How long an install may take from its beginning to HubSpot's consent."""
+    strangers_every_ms: int = 5_000
+    """How often a worker looks for notifications about accounts that it has no token for."""
+
     budget_window_ms: int = 10_250
     """The burst window: HubSpot's 10 s and a margin for the way there."""
     projection_idle_ms: int = 600_000

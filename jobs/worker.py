@@ -37,7 +37,7 @@ from jobs.queue import (
 )
 from jobs.reread import reread_calls
 from jobs.settings import Settings, environment, load
-from jobs.sweep import connect_accounts, leave, sweep_forever
+from jobs.sweep import connect_static, leave, sweep_forever, tell_strangers
 from jobs.verdicts import doubling
 
 SLOTS: Final[Mapping[QueueName, int]] = {"live": 20, "collections": 4}
@@ -144,7 +144,8 @@ async def _tasks(context: Context) -> AsyncGenerator[None]:
     worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     tasks = [
         asyncio.create_task(sweep_forever(context, worker)),
-        asyncio.create_task(connect_accounts(context)),
+        asyncio.create_task(connect_static(context)),
+        asyncio.create_task(tell_strangers(context)),
     ]
     try:
         yield

@@ -1,14 +1,13 @@
 """HubSpot's API as the jobs use it: each method is one question, paid for out of the budget."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from jobs.hubspot.accounts import Accounts
 from jobs.hubspot.batches import BATCH, Gathering, batch_of, judge_calls
 from jobs.hubspot.budget import Budget
-from jobs.hubspot.errors import PortalFailure
+from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.hubspot.faults import date_ms, fault_of, is_missing
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import AssociationsRead, CallRead, CallsRead, PageRead
@@ -28,6 +27,19 @@ _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401
 
 T = TypeVar("T")
+
+
+class Accounts(Protocol):
+    """Whose calls may be read, and with which token (see `jobs.accounts`)."""
+
+    async def token(self, portal_id: int, *, refused: Secret | None = None) -> Secret:
+        """Return a token of the account, another one than HubSpot has `refused` if there is one.
+
+        Raises:
+            PortalFailure, RecordRefused: there is none, or none now.
+            redis.RedisError: Redis had to be asked and was away.
+        """
+        ...
 
 
 class HubSpot:

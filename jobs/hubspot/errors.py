@@ -24,6 +24,8 @@ FailureKind = Literal[
     "unknown",
     "disconnected",
     "wrong_account",
+    "app_refused",
+    "sealed",
 ]
 """What kept an account from being read.
 
@@ -31,8 +33,10 @@ FailureKind = Literal[
 `rate_limited`: 429. `unauthorised`: 401. `forbidden`: 403. `no_such_path`: HubSpot does not know
 what was asked, whatever the record. `timeout`: no whole answer in time. `transport`: no connection,
 or it was cut. `undecodable`: the answer is not what HubSpot documents. `budget`: our own budget
-says wait. `unknown`: no token for this account. `disconnected`: the account has withdrawn its
-token. `wrong_account`: the token belongs to another account.
+says wait. `unknown`: no token for this account. `disconnected`: HubSpot refuses the
+account's refresh token for good. `wrong_account`: the token belongs to another account.
+`app_refused`: HubSpot refuses our app's id or secret. `sealed`: the account's tokens do not open
+under our keys.
 """
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
@@ -106,6 +110,20 @@ class RecordRefused(HubSpotError):  # noqa: N818 - the design's word for what ha
         correlation_id: str | None = None,
     ) -> None:
         super().__init__("refused", status=status, category=category, correlation_id=correlation_id)
+
+
+class GrantRefused(HubSpotError):  # noqa: N818 - as above
+    """HubSpot refuses a code or a refresh token for good; `category` says what it calls that."""
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        category: str | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        words = "grant refused"
+        super().__init__(words, status=status, category=category, correlation_id=correlation_id)
 
 
 def _plain(word: str | None) -> str | None:

@@ -10,6 +10,10 @@ from typing import Final
 from urllib.parse import quote
 
 _DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-beta)?")
+_OAUTH: Final = ("v3", "2026-03", "2026-09")
+"""Versions of the token endpoints that name the account in their answer; `v1` does not, and ends
+in February 2027."""
+_OAUTH_OTHERWISE: Final = "2026-03"
 
 
 class Paths:
@@ -34,6 +38,10 @@ class Paths:
         """Whose token it is."""
         self.dispositions = "/calling/v1/dispositions"
         """The account's call outcomes; has no newer version."""
+        self.token = f"/oauth/{version if version in _OAUTH else _OAUTH_OTHERWISE}/token"
+        """Gives OAuth tokens."""
+        self.revocation = f"{self.token}/revoke"
+        """Makes a refresh token void."""
 
     @property
     def calls(self) -> str:

@@ -33,6 +33,8 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     status: str | None = None
     """`error`, or of the OAuth endpoints a word such as `BAD_REFRESH_TOKEN`."""
+    oauth_error: str | None = None
+    """The OAuth endpoints' `error`, a word of RFC 6749 such as `invalid_grant`."""
     message: str | None = None
     category: str | None = None
     """Such as `OBJECT_NOT_FOUND`, `RATE_LIMITS`, `MISSING_SCOPES`: an open set."""
@@ -69,6 +71,7 @@ def read_error(value: object) -> ErrorBody:
     body = members(value)
     return ErrorBody(
         status=_words(body.get("status")),
+        oauth_error=_words(body.get("error")),
         message=_words(body.get("message")),
         category=_words(body.get("category")),
         sub_category=_words(body.get("subCategory")),

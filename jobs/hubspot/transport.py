@@ -20,14 +20,23 @@ as long as HubSpot stores them come to a tenth of it."""
 _CHUNK: Final = 65_536
 
 
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+
+
 class Request(msgspec.Struct, frozen=True):
-    """What is asked; every request of ours only reads."""
+    """What is asked."""
 
     method: Literal["GET", "POST"]
     path: str
     query: Sequence[tuple[str, str]] = ()
     body: bytes | None = None
-    """JSON."""
+    content_type: str = JSON
+    """Of the body."""
+
+    def __repr__(self) -> str:
+        """Return method and path, without query and body, which may hold secrets."""
+        return f"Request({self.method} {self.path})"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -39,6 +48,10 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     elapsed_ms: int
     """From sending the request to the end of its answer."""
+
+    def __repr__(self) -> str:
+        """Return the status, without the body, which may hold tokens or what was said."""
+        return f"Answer({self.status})"
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -77,8 +90,10 @@ class Transport:
         self._timeout_s = timing.request_timeout_ms / 1000
         self._max_answer = max_answer
 
-    async def send(self, request: Request, token: Secret) -> Answer:
+    async def send(self, request: Request, token: Secret | None) -> Answer:
         """Send a request and return its answer, of any status; redirects are not followed.
+
+        Without a token it goes out unsigned, as token endpoints want it.
 
         Raises:
             PortalFailure: kind `timeout` or `transport`.
@@ -95,7 +110,7 @@ class Transport:
         # Outside of the handlers: the library's errors carry the request's headers, token included.
         raise failure
 
-    async def _exchange(self, request: Request, token: Secret) -> Answer:
+    async def _exchange(self, request: Request, token: Secret | None) -> Answer:
         began = time.monotonic()
         async with self._session.request(
             request.method,
@@ -122,8 +137,8 @@ class Transport:
         return URL(f"{self._base}{request.path}{query}", encoded=True)
 
 
-def _headers(request: Request, token: Secret) -> dict[str, str]:
-    headers = {"Authorization": f"Bearer {token.reveal()}"}
+def _headers(request: Request, token: Secret | None) -> dict[str, str]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token.reveal()}"}
     if request.body is not None:
-        headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = request.content_type
     return headers

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from jobs.hubspot.accounts import Accounts
+from jobs.accounts.static import StaticAccount
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import DEFAULTS
@@ -49,7 +49,7 @@ class World:
         self._transport = transport
 
     def client(
-        self, version: str = "2026-03", *, token: str = "", kind: type[Accounts] = Accounts
+        self, version: str = "2026-03", *, token: str = "", kind: type[StaticAccount] = StaticAccount
     ) -> HubSpot:
         """Return a client for one path style."""
         paths = Paths(version)
@@ -345,8 +345,8 @@ async def test_a_429_cools_the_account(world: World) -> None:
     assert await world.budget.take(world.portal_id) > 0
 
 
-class Renewing(Accounts):
-    """Accounts whose token has expired and can be renewed."""
+class Renewing(StaticAccount):
+    """An account whose token has expired and can be renewed."""
 
     async def token(self, portal_id: int, *, refused: Secret | None = None) -> Secret:
         """Return an expired token, and the good one after that was refused."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 
-from jobs.hubspot.accounts import Accounts
+from jobs.accounts.accounts import Accounts
+from jobs.accounts.static import StaticAccount
 from jobs.hubspot.errors import PortalFailure
 from jobs.redis import command
 from jobs.values import Secret
@@ -33,32 +34,32 @@ class HubSpot:
         return answer
 
 
-def accounts(
-    redis: Redis, hubspot: HubSpot, token: Secret | None = TOKEN, portal_id: int | None = None
-) -> Accounts:
-    """Return the accounts of one process."""
-    return Accounts(redis, "tenant-1", hubspot, token=token, portal_id=portal_id)
+def account(
+    redis: Redis, hubspot: HubSpot, token: Secret = TOKEN, portal_id: int | None = None
+) -> StaticAccount:
+    """Return the account of one process."""
+    return StaticAccount(redis, "tenant-1", hubspot, token=token, portal_id=portal_id)
 
 
 async def test_hubspot_is_asked_once(redis: Redis, namespace: str) -> None:
     """Callers at the same time, and later processes, take the answer of the first."""
     assert namespace == "tenant-1"
     hubspot = HubSpot(PORTAL)
-    first, second = accounts(redis, hubspot), accounts(redis, hubspot)
+    first, second = account(redis, hubspot), account(redis, hubspot)
 
     tokens = await asyncio.gather(*(first.token(PORTAL) for _ in range(3)))
 
     assert tokens == [TOKEN] * 3
-    assert await second.connected() == (PORTAL,)
+    assert await second.owner() == PORTAL
     assert hubspot.asked == 1
 
 
 async def test_a_given_portal_is_believed(redis: Redis) -> None:
     """Where the settings name the account, HubSpot is not asked."""
     hubspot = HubSpot(PORTAL)
-    known = accounts(redis, hubspot, portal_id=777)
+    known = account(redis, hubspot, portal_id=777)
 
-    assert await known.connected() == (777,)
+    assert await known.owner() == 777
     assert await known.token(777) == TOKEN
     assert hubspot.asked == 0
 
@@ -66,52 +67,47 @@ async def test_a_given_portal_is_believed(redis: Redis) -> None:
 async def test_another_account_is_unknown(redis: Redis) -> None:
     """A portal that the token does not belong to is refused, and both are named."""
     with pytest.raises(PortalFailure, match="belongs to account 62515, not to 777") as caught:
-        await accounts(redis, HubSpot(PORTAL)).token(777)
+        await account(redis, HubSpot(PORTAL)).token(777)
 
     assert caught.value.kind == "unknown"
 
 
-async def test_no_token_no_account(redis: Redis) -> None:
-    """Without a token nothing is connected, and nothing is asked."""
-    hubspot = HubSpot(PORTAL)
-    nobody = accounts(redis, hubspot, token=None)
-
-    assert await nobody.connected() == ()
+async def test_no_token_no_account() -> None:
+    """Without a token and without installs every account is unknown."""
     with pytest.raises(PortalFailure, match="no token for account 62515") as caught:
-        await nobody.token(PORTAL)
+        await Accounts(static=None, installed=None).token(PORTAL)
     assert caught.value.kind == "unknown"
-    assert hubspot.asked == 0
 
 
 async def test_a_failed_question_is_asked_again(redis: Redis) -> None:
     """What HubSpot could not say is not kept."""
     hubspot = HubSpot(PortalFailure(kind="server", status=502), PORTAL)
-    some = accounts(redis, hubspot)
+    some = account(redis, hubspot)
 
     with pytest.raises(PortalFailure, match="502"):
-        await some.connected()
-    assert await some.connected() == (PORTAL,)
+        await some.owner()
+    assert await some.owner() == PORTAL
 
 
 async def test_a_new_token_is_asked_about_anew(redis: Redis) -> None:
     """The operator may have put in another account's token."""
-    await accounts(redis, HubSpot(PORTAL)).connected()
+    await account(redis, HubSpot(PORTAL)).owner()
 
-    other = accounts(redis, HubSpot(777), token=Secret("pat-na1-another"))
+    other = account(redis, HubSpot(777), token=Secret("pat-na1-another"))
 
-    assert await other.connected() == (777,)
+    assert await other.owner() == 777
 
 
 async def test_a_refused_token_has_no_other(redis: Redis) -> None:
     """A token that HubSpot refused is all there is."""
-    some = accounts(redis, HubSpot(PORTAL))
+    some = account(redis, HubSpot(PORTAL))
 
     assert await some.token(PORTAL, refused=TOKEN) == TOKEN
 
 
 async def test_the_token_is_not_kept(redis: Redis) -> None:
     """Redis holds a fingerprint from which the token cannot be had."""
-    await accounts(redis, HubSpot(PORTAL)).connected()
+    await account(redis, HubSpot(PORTAL)).owner()
 
     kept = await command(redis, "HGETALL", "tenant-1:accounts:owners")
     assert TOKEN.reveal() not in repr(kept)

@@ -1,0 +1,1 @@
+"""The connected accounts: whose calls may be read, with which token, and how they come and go."""

@@ -1,0 +1,92 @@
+"""The one account that the settings name: its token, and whose that is.
+
+HubSpot is asked once whose the token is, where the settings do not say.
+
+Key, on the ledger's Redis, after the namespace:
+
+- `accounts:owners`: hash, fingerprint of a token -> the portal that HubSpot said it belongs to. A
+  fingerprint cannot be turned back into its token; a new token is asked about anew, since it may be
+  another account's.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+
+from redis.asyncio import Redis
+
+from jobs.hubspot.errors import PortalFailure
+from jobs.redis import command
+from jobs.values import Secret
+
+Identify = Callable[[Secret], Awaitable[int]]
+"""Asks HubSpot for the portal id of a token; raises PortalFailure or RecordRefused."""
+
+
+class StaticAccount:
+    """An account whose token only the operator can renew."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        namespace: str,
+        identify: Identify,
+        *,
+        token: Secret,
+        portal_id: int | None,
+    ) -> None:
+        """Use the account that the settings name.
+
+        Args:
+            redis: where HubSpot's word on a token is kept.
+            namespace: prefix of the keys, followed by a colon unless it is empty.
+            identify: asks HubSpot whose a token is.
+            token: the account's.
+            portal_id: whose token it is, where that is known.
+        """
+        self._redis = redis
+        self._key = f"{namespace}:accounts:owners" if namespace else "accounts:owners"
+        self._identify = identify
+        self._token = token
+        self._portal_id = portal_id
+        self._asking = asyncio.Lock()
+
+    async def token(self, portal_id: int, *, refused: Secret | None = None) -> Secret:
+        """Return the token if it is the account's; a refused one has no other.
+
+        Raises:
+            PortalFailure: kind `unknown` if the token is another account's, which is named; or
+                HubSpot had to be asked whose the token is, and did not say.
+            RecordRefused: likewise.
+            redis.RedisError: Redis had to be asked and was away.
+        """
+        del refused
+        owner = await self.owner()
+        if owner != portal_id:
+            detail = f"the token belongs to account {owner}, not to {portal_id}"
+            raise PortalFailure(kind="unknown", detail=detail)
+        return self._token
+
+    async def owner(self) -> int:
+        """Return the portal of the token: as set, as kept, or as HubSpot says; raises as above."""
+        if self._portal_id is not None:
+            return self._portal_id
+        async with self._asking:
+            if self._portal_id is None:
+                self._portal_id = await known_owner(self._redis, self._key, self._token)
+            if self._portal_id is None:
+                self._portal_id = await self._identify(self._token)
+                word = fingerprint(self._token)
+                await command(self._redis, "HSET", self._key, word, self._portal_id)
+        return self._portal_id
+
+
+def fingerprint(token: Secret) -> str:
+    """Return what a token is known by; it cannot be turned back into the token."""
+    return hashlib.sha256(token.reveal().encode()).hexdigest()[:16]
+
+
+async def known_owner(redis: Redis, key: str, token: Secret) -> int | None:
+    """Return the portal that HubSpot once named for the token, None if it was never asked."""
+    kept = await command(redis, "HGET", key, fingerprint(token))
+    return int(kept) if isinstance(kept, bytes) else None
