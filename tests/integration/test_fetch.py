@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from jobs.hints import Hint
-from jobs.hubspot.dispositions import DEFAULTS, RETRY_S, Dispositions
+from jobs.hubspot.dispositions import DEFAULTS, Dispositions
+from jobs.hubspot.listings import RETRY_S
 from jobs.work import RECORD_ATTEMPTS
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Effect, Fault

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from jobs.hubspot.dispositions import DEFAULTS, RETRY_S, TTL_S, Dispositions
+from jobs.hubspot.dispositions import DEFAULTS, Dispositions
 from jobs.hubspot.errors import PortalFailure, RecordRefused
+from jobs.hubspot.listings import RETRY_S, TTL_S
 
 PORTAL = 62515
 OWN = {"1b5c1a4e-0001-4d0e-9d6e-5f0a2b7c8d9e": "Call back on Monday"}
