@@ -8,6 +8,7 @@ import structlog
 
 from jobs.accounts.accounts import Accounts
 from jobs.accounts.opening import accounts_of
+from jobs.discovery import Discovery
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import Dispositions
@@ -15,12 +16,13 @@ from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport, open_session
 from jobs.latency import Latency
 from jobs.ledger import Ledger
-from jobs.projection import Projection, Projections
+from jobs.projection import Listed, Projection, Projections
 from jobs.queue import Doorbells, Rereads, connect_queue
 from jobs.redis import connect
 from jobs.settings import Settings
 from jobs.stream import Stream
 from jobs.timing import Timing
+from jobs.values import ANYONE
 from jobs.vanishing import Vanishing
 
 _log = structlog.get_logger(__name__)
@@ -41,6 +43,7 @@ class Context:
     budget: Budget
     hubspot: HubSpot
     dispositions: Dispositions
+    discovery: Discovery
     vanishing: Vanishing
     doorbells: Doorbells
     rereads: Rereads
@@ -55,12 +58,17 @@ class Context:
         asked of the collections queue, which takes one such request a generation.
 
         Raises:
+            PortalFailure: all properties are wanted, and HubSpot never said which there are.
             redis.RedisError: Redis is away.
         """
+        wanted = Listed(self.settings.call_properties, listed_at=0)
+        if ANYONE in wanted.names:
+            wanted = await self.discovery.properties(portal_id)
         projection = await self.projections.current(
             portal_id,
-            self.settings.call_properties,
+            wanted.names,
             self.settings.call_associations,
+            listed_at=wanted.listed_at,
             seen=self._generations.get(portal_id, 0),
         )
         if projection.differs:
@@ -116,17 +124,19 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             max_age_ms=settings.stream_max_age * 1000,
         )
         await stream.prepare()
+        projections = Projections(redis, namespace, timing)
         yield Context(
             settings=settings,
             timing=timing,
             slots=slots,
             ledger=ledger,
             stream=stream,
-            projections=Projections(redis, namespace, timing),
+            projections=projections,
             accounts=accounts,
             budget=budget,
             hubspot=hubspot,
             dispositions=Dispositions(hubspot.dispositions),
+            discovery=Discovery(hubspot, projections),
             vanishing=Vanishing(redis, namespace, timing),
             doorbells=Doorbells(live, namespace),
             rereads=Rereads(collections, namespace),

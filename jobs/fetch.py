@@ -64,7 +64,10 @@ async def _process(
 ) -> tuple[Sequence[Verdict], Outcome]:
     """Read and publish the claimed calls; return what to settle."""
     ids = [call.call_id for call in claim.calls]
-    projection = await context.projection(portal_id)
+    try:
+        projection = await context.projection(portal_id)
+    except PortalFailure as failure:
+        return _handed_back(claim), portal_outcome(failure, claim.failures, context.timing)
     wait_ms = await context.budget.take(portal_id, 1 + len(projection.associations))
     if wait_ms:
         return _handed_back(claim), Outcome("waits", wait_ms, "budget")

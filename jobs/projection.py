@@ -6,8 +6,9 @@ one, so a process that still reads an old list cannot undo the work of those tha
 Keys, on the ledger's Redis, after the namespace:
 
 - `projection:<portal>`: hash: generation, from 1; properties and associations, sorted JSON arrays;
-  used_at, when a process last wanted exactly this list, in Redis' epoch ms; marked, the last
-  generation whose full round was marked
+  listed_at, when HubSpot was asked for the properties, 0 if the settings name them; used_at, when a
+  process last wanted this list; both in Redis' epoch ms; marked, the last generation whose full
+  round was marked
 """
 
 from collections.abc import Iterable
@@ -30,6 +31,14 @@ class Projection(msgspec.Struct, frozen=True):
     """True while other processes hold on to a list that is not the wanted one: worth a warning."""
     fresh: bool
     """True until `Projections.marked`: the portal's known calls are still to be marked."""
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """Properties that HubSpot listed for an account."""
+
+    names: tuple[str, ...]
+    listed_at: int
+    """When HubSpot was asked, in Redis' epoch ms: of two lists the later one is followed."""
 
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -59,6 +68,7 @@ class Projections:
         properties: Iterable[str],
         associations: Iterable[str],
         *,
+        listed_at: int = 0,
         seen: int = 0,
     ) -> Projection:
         """Return the list to read, which is the wanted one unless others still want another.
@@ -70,6 +80,8 @@ class Projections:
             portal_id: whose calls.
             properties: names of the wanted properties, in any order.
             associations: names of the wanted association types, in any order.
+            listed_at: when HubSpot was asked for the properties, as `now_ms` told just before; 0
+                if the settings name them.
             seen: the generation that the streams hold, as `StaleProjectionError` names it; a lower
                 one here means that the ledger's Redis lost data, and a new one is begun.
 
@@ -79,7 +91,7 @@ class Projections:
         answer = msgspec.convert(
             await self._script(
                 [self._key(portal_id)],
-                [_names(properties), _names(associations), self._idle_ms, seen],
+                [_names(properties), _names(associations), self._idle_ms, seen, listed_at],
             ),
             _Answer,
             strict=False,
@@ -91,6 +103,28 @@ class Projections:
             differs=not answer.is_wanted,
             fresh=answer.is_fresh,
         )
+
+    async def listed(self, portal_id: int) -> Listed | None:
+        """Return the properties that are read and that HubSpot listed; None if it listed none.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        held = await command(self._redis, "HMGET", self._key(portal_id), "properties", "listed_at")
+        names, listed_at = msgspec.convert(held, tuple[bytes | None, bytes | None])
+        if names is None or not int(listed_at or 0):
+            return None
+        return Listed(msgspec.json.decode(names, type=tuple[str, ...]), int(listed_at or 0))
+
+    async def now_ms(self) -> int:
+        """Return Redis' time in epoch ms.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        answer = await command(self._redis, "TIME")
+        seconds, micros = msgspec.convert(answer, tuple[int, int], strict=False)
+        return seconds * 1_000 + micros // 1_000
 
     async def marked(self, portal_id: int, generation: int) -> None:
         """Say that every call known when `generation` began has been marked."""

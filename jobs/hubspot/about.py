@@ -1,5 +1,6 @@
-"""What HubSpot says about an account, a token and the account's call outcomes."""
+"""What HubSpot says about an account: whose a token is, its call outcomes, its call properties."""
 
+import sys
 from typing import Final
 
 import msgspec
@@ -82,3 +83,20 @@ def decode_dispositions(raw: bytes) -> dict[str, str]:
         for key, label in pairs
         if isinstance(key, str) and isinstance(label, str) and key and label
     }
+
+
+def decode_property_names(raw: bytes) -> tuple[str, ...]:
+    """Return the names of the properties that the answer defines, in its order.
+
+    One definition without a name spoils the answer: half a list looks like properties removed.
+
+    Raises:
+        AnswerError: it is not a list, or holds something without a name.
+    """
+    results = members(loads(raw)).get("results")
+    names = [definition.get("name") for definition in map(members, items(results))]
+    if not isinstance(results, list) or not all(isinstance(name, str) and name for name in names):
+        msg = "the call properties are not a list of definitions with names"
+        raise AnswerError(msg)
+    # HubSpot's own names are the same in thousands of accounts.
+    return tuple(sys.intern(name) for name in names if isinstance(name, str))

@@ -19,12 +19,16 @@ from jobs.hubspot.schema import (
     decode_call,
     decode_dispositions,
     decode_page,
+    decode_property_names,
 )
 from jobs.hubspot.transport import Answer, Request, Transport
 from jobs.values import Secret
 
 _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401
+_LONGEST_LIST: Final = 4_000
+"""Characters of property names that a URL may carry; HubSpot answers 414 from a length on that it
+does not document."""
 
 T = TypeVar("T")
 
@@ -90,11 +94,21 @@ class HubSpot:
         archived: bool = False,
         prepaid: bool = False,
     ) -> CallRead:
-        """Read one call, live or archived; what HubSpot answers may be another one, by a merge."""
-        query = [("archived", _word(flag=archived)), *_listed("properties", properties)]
+        """Read one call, live or archived; what HubSpot answers may be another one, by a merge.
+
+        Properties that are too many for a URL are read in a second request, a batch of one; those
+        of another call are not read then.
+        """
+        names = properties if _fits_url(properties) else ()
+        query = [("archived", _word(flag=archived)), *_listed("properties", names)]
         request = Request("GET", self._paths.call(call_id), query=query)
         answer = await self._ask(portal_id, request, prepaid=prepaid, may_miss=True)
         call = _decoded(decode_call, answer) if answer.status in _OK else None
+        if call is not None and call.id == call_id and len(names) < len(properties):
+            batch = await self.read_calls(portal_id, [call_id], properties, archived=archived)
+            if call_id not in batch.calls:
+                raise RecordRefused(answer.status, category="FOUND_SINGLY_ONLY")
+            call = batch.calls[call_id]
         return CallRead(call=call, date_ms=date_ms(answer.headers), elapsed_ms=answer.elapsed_ms)
 
     async def read_associations(
@@ -154,6 +168,15 @@ class HubSpot:
         answer = await self._ask(portal_id, Request("GET", self._paths.dispositions))
         return _decoded(decode_dispositions, answer)
 
+    async def property_names(self, portal_id: int, *, archived: bool = False) -> tuple[str, ...]:
+        """Return the names of all call properties that the account defines, or has archived.
+
+        Properties of sensitive data are not among them: HubSpot lists those only where asked to.
+        """
+        query = [("archived", _word(flag=archived))]
+        answer = await self._ask(portal_id, Request("GET", self._paths.properties, query=query))
+        return _decoded(decode_property_names, answer)
+
     def _associations_request(self, to_type: str, cursors: Mapping[str, str | None]) -> Request:
         inputs = [
             {"id": call_id} if after is None else {"id": call_id, "after": after}
@@ -193,6 +216,10 @@ class HubSpot:
         answer = await self._transport.send(request, token)
         await self._budget.learn(portal_id, answer.headers, elapsed_ms=answer.elapsed_ms)
         return answer
+
+
+def _fits_url(names: Sequence[str]) -> bool:
+    return sum(len(name) + 1 for name in names) <= _LONGEST_LIST
 
 
 def _word(*, flag: bool) -> str:

@@ -28,9 +28,11 @@ class Paths:
         if version == "v3":
             self._calls = "/crm/v3/objects/calls"
             self._associations = "/crm/v4/associations/calls"
+            self._properties = "/crm/v3/properties/calls"
         elif _DATED.fullmatch(version):
             self._calls = f"/crm/objects/{version}/calls"
             self._associations = f"/crm/associations/{version}/calls"
+            self._properties = f"/crm/properties/{version}/calls"
         else:
             msg = "HUBSPOT_API_VERSION is neither v3 nor a date version such as 2026-03"
             raise ValueError(msg)
@@ -47,6 +49,11 @@ class Paths:
     def calls(self) -> str:
         """The listing of calls."""
         return self._calls
+
+    @property
+    def properties(self) -> str:
+        """The definitions of call properties."""
+        return self._properties
 
     @property
     def batch_read(self) -> str:

@@ -1,8 +1,8 @@
 """Every answer of the calls API that is read, from its bytes to frozen structs.
 
 Listings, single calls, batch reads (200 and 207), searches, associations, error bodies,
-dispositions, account and token information. `v3` and the date versions differ in their paths; in
-their answers only by an id that is a number here and text there.
+dispositions, property definitions, account and token information. `v3` and the date versions differ
+in their paths; in their answers only by an id that is a number here and text there.
 
 An answer is decoded whole. If that fails its records are decoded one by one, so that a bad one is
 set aside with its bytes and the others go on. An answer that is not JSON, or lacks what tells how
@@ -18,6 +18,7 @@ from jobs.hubspot.about import (
     TokenInfo,
     decode_account,
     decode_dispositions,
+    decode_property_names,
     decode_token_info,
 )
 from jobs.hubspot.answer import Answer, AnswerError, Parts, decode_records
@@ -76,6 +77,7 @@ __all__ = [
     "decode_dispositions",
     "decode_error",
     "decode_page",
+    "decode_property_names",
     "decode_search",
     "decode_token_info",
     "history",

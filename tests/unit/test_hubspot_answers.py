@@ -173,3 +173,29 @@ def test_token_of_no_portal() -> None:
     """Token information that names no portal is an error."""
     with pytest.raises(schema.AnswerError, match="names no portal"):
         schema.decode_token_info(body(app_id=9, scopes=[]))
+
+
+def test_property_names() -> None:
+    """Definitions are read for their names, whatever else they hold."""
+    listed = {"results": [{"name": "hs_call_title", "options": []}, {"name": "score", "x": 1e400}]}
+    assert schema.decode_property_names(json.dumps(listed).encode()) == ("hs_call_title", "score")
+    assert schema.decode_property_names(b'{"results": []}') == ()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"results": {"name": "hs_call_title"}}',
+        b'{"results": [{"name": "hs_call_title"}, {"label": "Score"}]}',
+        b'{"results": [{"name": "hs_call_title"}, {"name": ""}]}',
+        b'{"results": [{"name": "hs_call_title"}, null]}',
+        b'{"results": [{"name": "hs_call_title"}, {"na',
+    ],
+)
+def test_half_a_list_of_properties_is_none(raw: bytes) -> None:
+    """A list with a definition that has no name is no list: less would be read for it."""
+    with pytest.raises(schema.AnswerError):
+        schema.decode_property_names(raw)

@@ -15,6 +15,7 @@ def all_paths(version: str) -> list[str]:
         paths.associations("contacts"),
         paths.account,
         paths.dispositions,
+        paths.properties,
     ]
 
 
@@ -27,6 +28,7 @@ def test_v3() -> None:
         "/crm/v4/associations/calls/contacts/batch/read",
         "/account-info/v3/details",
         "/calling/v1/dispositions",
+        "/crm/v3/properties/calls",
     ]
 
 
@@ -40,6 +42,7 @@ def test_date_versions(version: str) -> None:
         f"/crm/associations/{version}/calls/contacts/batch/read",
         f"/account-info/{version}/details",
         "/calling/v1/dispositions",
+        f"/crm/properties/{version}/calls",
     ]
 
 
