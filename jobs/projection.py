@@ -14,6 +14,7 @@ Keys, on the ledger's Redis, after the namespace:
 from collections.abc import Iterable
 
 import msgspec
+from callstream_client import keys
 from redis.asyncio import Redis
 
 from jobs.redis import command
@@ -58,7 +59,7 @@ class Projections:
 
     def __init__(self, redis: Redis, namespace: str, timing: Timing) -> None:
         self._redis = redis
-        self._prefix = f"{namespace}:projection:" if namespace else "projection:"
+        self._prefix = f"{keys.prefix(namespace)}projection:"
         self._idle_ms = timing.projection_idle_ms
         self._script = Script(redis, "stream/projection")
 
@@ -74,7 +75,8 @@ class Projections:
         """Return the list to read, which is the wanted one unless others still want another.
 
         A wanted list that is not the held one begins a new generation once no process has wanted
-        the held one for `projection_idle_ms`; until then the held one is to be followed.
+        the held one for `projection_idle_ms`; until then the held one is to be followed. Of two
+        lists of HubSpot's with the same associations the later one holds at once.
 
         Args:
             portal_id: whose calls.

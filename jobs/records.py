@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from typing import Literal, Self
 
 import msgspec
+from callstream_client import keys
 from redis.asyncio import Redis
 
 from jobs.scripts import Script
@@ -55,7 +56,7 @@ class Records:
     """The records of all partitions; raises `redis.RedisError` when Redis does not answer."""
 
     def __init__(self, redis: Redis, namespace: str, partitions: int) -> None:
-        prefix = f"{namespace}:" if namespace else ""
+        prefix = keys.prefix(namespace)
         self._roots = [f"{prefix}records:{{{index}}}" for index in range(partitions)]
         self._walk = Script(redis, "stream/table", "stream/records", "stream/walk")
         self._known = Script(redis, "stream/table", "stream/records", "stream/known")

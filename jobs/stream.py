@@ -20,16 +20,13 @@ from typing import Literal
 from zlib import crc32
 
 import msgspec
+from callstream_client import events, keys
 from redis.asyncio import Redis
 
 from jobs.records import Records, State
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing
-
-SCHEMA = "urn:callstream:schema:call-event:v1"
-"""`dataschema` of every call event."""
-SCHEMA_VERSION = "1"
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,8 +146,7 @@ class Stream:
             max_age_ms: events older than this are trimmed; 0 keeps all.
         """
         self._redis = redis
-        self._prefix = f"{namespace}:" if namespace else ""
-        self._source = f"/callstream/{namespace or 'default'}/hubspot/portals"
+        self._namespace = namespace
         self._partitions = partitions
         self._max_age_ms = max_age_ms
         self._revert_after_ms = timing.revert_after_ms
@@ -167,9 +163,9 @@ class Stream:
         Raises:
             PartitionsChangedError: they were begun with another number of partitions.
         """
-        meta = f"{self._prefix}calls:meta"
-        await command(self._redis, "HSETNX", meta, "partitions", self._partitions)
-        held = msgspec.convert(await command(self._redis, "HGET", meta, "partitions"), bytes)
+        meta, field = keys.meta(self._namespace), keys.META_PARTITIONS
+        await command(self._redis, "HSETNX", meta, field, self._partitions)
+        held = msgspec.convert(await command(self._redis, "HGET", meta, field), bytes)
         if int(held) != self._partitions:
             msg = (
                 f"STREAM_PARTITIONS is {self._partitions}, but the streams have {int(held)}: "
@@ -177,12 +173,13 @@ class Stream:
                 "or begin anew under another NAMESPACE"
             )
             raise PartitionsChangedError(msg)
-        limits = ("schema", SCHEMA_VERSION, "stream_max_age", self._max_age_ms // 1000)
-        await command(self._redis, "HSET", meta, *limits)
+        seconds = self._max_age_ms // 1000
+        named = (keys.META_SCHEMA, keys.SCHEMA_VERSION, "stream_max_age", seconds)
+        await command(self._redis, "HSET", meta, *named)
 
     def partition_of(self, portal_id: int, call_id: str) -> int:
         """Return the call's partition: the CRC-32 of its partition key, modulo their number."""
-        return crc32(f"{portal_id}:{call_id}".encode()) % self._partitions
+        return crc32(keys.partition_key(portal_id, call_id).encode()) % self._partitions
 
     async def ticket(self, partition: int) -> int:
         """Return a ticket of the partition, to be taken before a read's first request."""
@@ -206,8 +203,8 @@ class Stream:
         batch = _packer.encode(
             {
                 "portal": str(portal_id),
-                "source": f"{self._source}/{portal_id}",
-                "schema": SCHEMA,
+                "source": keys.source(self._namespace, portal_id),
+                "schema": events.CALL_EVENT_SCHEMA,
                 "generation": generation,
                 "seen": self._seen[partition],
                 "revert_after": self._revert_after_ms,
@@ -217,7 +214,7 @@ class Stream:
         )
         raw = await self._publish(
             [
-                self._key("calls", partition),
+                keys.stream(self._namespace, partition),
                 self._key("clock", partition),
                 self.records.root(partition),
                 f"{self._key('refused', partition)}:{portal_id}",
@@ -235,4 +232,4 @@ class Stream:
         return clock
 
     def _key(self, name: str, partition: int) -> str:
-        return f"{self._prefix}{name}:{{{partition}}}"
+        return f"{keys.prefix(self._namespace)}{name}:{{{partition}}}"
