@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
+import msgspec
 import structlog
 from redis.exceptions import RedisError
 
@@ -68,9 +69,11 @@ async def _process(
         projection = await context.projection(portal_id)
     except PortalFailure as failure:
         return _handed_back(claim), portal_outcome(failure, claim.failures, context.timing)
-    wait_ms = await context.budget.take(portal_id, 1 + len(projection.associations))
+    cost = 1 + len(projection.associations)
+    wait_ms = await context.budget.take(portal_id, cost)
+    pace_ms = context.budget.pace_ms(portal_id, cost)
     if wait_ms:
-        return _handed_back(claim), Outcome("waits", wait_ms, "budget")
+        return _handed_back(claim), Outcome("waits", wait_ms, "budget", pace_ms)
     tickets = await take_tickets(context.stream, portal_id, ids)
     began = time.monotonic()
     read = await read_round(
@@ -88,7 +91,8 @@ async def _process(
     works = [open_work(call) for call in claim.calls]
     judgement = await judge(context, setting, works, read)
     verdicts = await _publish(context, setting, judgement)
-    return verdicts, portal_outcome(judgement.failure, claim.failures, context.timing)
+    outcome = portal_outcome(judgement.failure, claim.failures, context.timing)
+    return verdicts, msgspec.structs.replace(outcome, pace_ms=pace_ms)
 
 
 def _outcomes(read: Round) -> set[str]:

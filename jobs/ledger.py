@@ -11,7 +11,8 @@ Keys, after the namespace:
 - `ledger:serial`: counter of claim tokens and doorbells; each is unique
 - `ledger:sweeper`, `ledger:crowded`, `ledger:fleet`: whose turn the sweep is; whether the queue is
   longer than the fleet can soon serve; sorted set `worker:slots` -> last beat
-- `ledger:<portal>`: hash: open, connected_at, asleep_until, why, failures, claimed_at, side
+- `ledger:<portal>`: hash: open, connected_at, asleep_until, why, failures, claimed_at, side,
+  pace
 - `ledger:<portal>:due`: sorted set, call -> when it is due
 - `ledger:<portal>:leases`: sorted set, call -> when its lease ends
 - `ledger:<portal>:held`: hash, leased call -> `token:marks since:claimed at`
@@ -124,6 +125,9 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     portal sleeps without fault, as for budget; empty: nothing was learned."""
     sleep_ms: int = 0
     why: str = ""
+    pace_ms: int | None = None
+    """How far apart the portal's claims of less than a full batch begin, where that is longer than
+    `Timing.pace_ms`; None leaves it."""
 
 
 class _Settled(msgspec.Struct, frozen=True, array_like=True):

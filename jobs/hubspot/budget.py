@@ -58,6 +58,8 @@ class _Taken(msgspec.Struct, frozen=True, array_like=True):
     wait_ms: int
     cap: int
     window_ms: int
+    used: int
+    frees_ms: int
 
 
 class Budget:
@@ -88,7 +90,8 @@ class Budget:
         self._rate_limit = rate_limit
         self._reserve = reserve
         self._share = (1 - reserve) * _MARGIN
-        self._rates: dict[int, float] = {}
+        self._last: dict[int, _Taken] = {}
+        """What the last taker of this process was told, by portal."""
         told = clock or source("budget/clock")
         self._take, self._learn, self._cool = (
             Script(
@@ -126,7 +129,7 @@ class Budget:
         )
         taken = msgspec.convert(answer, _Taken)
         if kind == "burst":
-            self._rates[portal_id] = taken.cap * 1000 / taken.window_ms
+            self._last[portal_id] = taken
         return taken.wait_ms
 
     async def learn(
@@ -182,8 +185,22 @@ class Budget:
 
     def rate(self, portal_id: int) -> float:
         """Return the requests per second that the account is allowed, as this process knows it."""
-        default = self._rate_limit * self._share * 1000 / self._timing.budget_window_ms
-        return self._rates.get(portal_id, default)
+        last = self._last.get(portal_id)
+        if last is None:
+            return self._rate_limit * self._share * 1000 / self._timing.budget_window_ms
+        return last.cap * 1000 / last.window_ms
+
+    def pace_ms(self, portal_id: int, cost: int) -> int:
+        """Return how far apart takers of `cost` lie if the account's window is to last; 0 = close.
+
+        Up to half of the window may go in one burst. The other half is spread over the time until
+        the burst leaves the window: who goes on in a burst waits for most of a window afterwards.
+        """
+        last = self._last.get(portal_id)
+        if last is None or 2 * last.used <= last.cap:
+            return 0
+        left = max(cost, last.cap - last.used)
+        return max(cost * last.window_ms // last.cap, cost * last.frees_ms // left)
 
     def _key(self, portal_id: int) -> str:
         return f"{self._prefix}{portal_id}"

@@ -14,7 +14,8 @@
 --       9 ms after which a taker looks again while another one's answer is awaited
 --       10 ms after which one taker may find out whether a spent daily limit was renewed
 --       11 ms for which an unused account is remembered
--- Answer: {ms to wait, 0 = granted; requests that the window takes; the window in ms}
+-- Answer: {ms to wait, 0 = granted; requests that the window takes; the window in ms; requests that
+--          it holds now; ms after which the first of them leaves it}
 --
 -- Atomic because the windows must be looked at and written to with nobody in between: two takers
 -- that both saw the last slot would both use it.
@@ -73,7 +74,7 @@ end
 pull_back(KEYS[3], now)
 wait = math.max(wait, window_wait(KEYS[3], now, window, cap, cost))
 if wait > 0 then
-  return {wait, cap, window}
+  return {wait, cap, window, spent(KEYS[3], now, window)}
 end
 
 local keep = window + tonumber(ARGV[8])
@@ -93,4 +94,4 @@ if looking then
   redis.call('HSET', KEYS[2], 'seen', whole(now))
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[11])
-return {0, cap, window}
+return {0, cap, window, spent(KEYS[3], now, window)}

@@ -55,6 +55,15 @@ local function pull_back(log, now)
   end
 end
 
+-- Returns how many requests the window holds, and the ms after which the first of them leaves it.
+local function spent(log, now, window)
+  local first = redis.call(
+    'ZRANGEBYSCORE', log, whole(now - window), '+inf', 'WITHSCORES', 'LIMIT', 0, 1
+  )
+  local frees = first[2] and tonumber(first[2]) + window + 1 - now or 0
+  return redis.call('ZCOUNT', log, whole(now - window), '+inf'), frees
+end
+
 -- Returns the ms after which `cost` more requests stay within `cap`; 0 = they do now. A request
 -- leaves the window `window` full ms after the ms in which it was granted. A cost above the cap
 -- waits for an empty window.

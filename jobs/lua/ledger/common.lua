@@ -20,13 +20,14 @@ end
 
 local function portal_state(portal)
   local values = redis.call('HMGET', prefix .. portal,
-    'open', 'asleep_until', 'claimed_at', 'side', 'failures')
+    'open', 'asleep_until', 'claimed_at', 'side', 'failures', 'pace')
   return {
     open = values[1] == '1',
     asleep_until = tonumber(values[2]) or 0,
     claimed_at = tonumber(values[3]) or 0,
     side = tonumber(values[4]) or 2,
     failures = tonumber(values[5]) or 0,
+    pace = math.max(limits.pace, tonumber(values[6]) or 0),
   }
 end
 
@@ -82,7 +83,7 @@ local function ring(portal, state)
   local moment = math.max(first, state.asleep_until, now)
   if moment > now + limits.ring_horizon then return nil end
   if count_due(portal) < limits.batch then
-    moment = math.max(moment, state.claimed_at + limits.pace)
+    moment = math.max(moment, state.claimed_at + state.pace)
   end
   if is_full(portal, state) or has_bell_by(portal, moment) then return nil end
   local crowded = redis.call('EXISTS', prefix .. 'crowded') == 1

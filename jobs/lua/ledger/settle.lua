@@ -5,7 +5,8 @@
 -- ARGV[4]  the claim's token
 -- ARGV[5]  msgpack array of verdicts: {call, 'done'} | {call, 'later', wait in ms, memo or nil}
 --          | {call, 'dead'}
--- ARGV[6]  msgpack {what became of the portal: '' | 'well' | 'failed' | 'waits', sleep in ms, why}
+-- ARGV[6]  msgpack {what became of the portal: '' | 'well' | 'failed' | 'waits', sleep in ms, why,
+--          pace of its claims in ms or nil}
 -- ARGV[7]… the fields of the dead letters, in the order of their verdicts
 -- Answer   msgpack {calls that the claim no longer held, doorbells to ring}
 --
@@ -93,6 +94,10 @@ elseif outcome[1] == 'failed' or outcome[1] == 'waits' then
   end
   state.asleep_until = math.max(state.asleep_until, now + outcome[2])
   redis.call('HSET', key, 'asleep_until', state.asleep_until, 'why', outcome[3])
+end
+if outcome[4] then
+  redis.call('HSET', key, 'pace', outcome[4])
+  state.pace = math.max(limits.pace, outcome[4])
 end
 rescore(portal, state)
 return cmsgpack.pack({lost, {ring(portal, state)}})

@@ -1,0 +1,67 @@
+"""What a measurement leaves behind: a JSON file under `build/bench`, and a printed table."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+FOLDER: Final = Path("build/bench")
+
+Value = str | int | float | None
+Row = Mapping[str, Value]
+
+
+class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement and where it was taken."""
+
+    name: str
+    command: str
+    machine: str
+    at: str
+    rows: Sequence[Row]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which `share` of the values lie, the nearest of them."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
+
+
+def hand_in(name: str, rows: Sequence[Row]) -> Path:
+    """Write the rows to a JSON file, print them as a table, and return the file."""
+    sheet = Sheet(
+        name=name,
+        command=" ".join(["python -m", f"tests.bench.{name}", *sys.argv[1:]]),
+        machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        rows=rows,
+    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{name}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(sheet)) + b"\n")
+    Console(width=140).print(_table(sheet))
+    return path
+
+
+def _table(sheet: Sheet) -> Table:
+    columns = list(dict.fromkeys(column for row in sheet.rows for column in row))
+    table = Table(title=f"{sheet.command} ({sheet.machine})")
+    for column in columns:
+        is_text = all(isinstance(row.get(column), str) for row in sheet.rows)
+        table.add_column(column, justify="left" if is_text else "right")
+    for row in sheet.rows:
+        table.add_row(*(_shown(row.get(column)) for column in columns))
+    return table
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else value
