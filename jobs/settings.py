@@ -90,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The account that the token belongs to. Default: HubSpot is asked once."""
     hubspot_client_id: Annotated[str, values.WORD] = ""
     """For many accounts: the app's id, for OAuth."""
-    hubspot_redirect_url: Annotated[str, values.WEB_URL] = ""
+    hubspot_redirect_url: Annotated[str, values.CALLBACK_URL] = ""
     """For many accounts: where HubSpot sends the browser after an install, the service's
     `/oauth/callback`."""
     token_keys: Annotated[tuple[Secret, ...], values.FERNET_KEYS] = ()
@@ -201,6 +201,9 @@ REQUIRED: Mapping[Role, tuple[str, ...]] = {
 }
 """What each role cannot do without."""
 
+OAUTH = ("hubspot_client_id", "hubspot_client_secret", "hubspot_redirect_url", "token_keys")
+"""What accounts that install the app ask for, all of it."""
+
 _EMPTY_IS_A_VALUE = frozenset({"call_associations"})
 
 
@@ -256,12 +259,14 @@ def _missing(found: Mapping[str, object], role: Role) -> Iterable[tuple[str, str
     for name in REQUIRED[role]:
         if name not in found:
             yield name, f"is required by callstream {role}"
-    if role in ("worker", "run") and not found.keys() & {"hubspot_access_token", "token_keys"}:
-        yield "hubspot_access_token", "is required, or TOKEN_KEYS for accounts kept in Redis"
-    if "hubspot_client_id" in found and role != "consumer":
-        for name in ("hubspot_client_secret", "hubspot_redirect_url", "token_keys"):
+    many = found.keys() & {"hubspot_client_id", "hubspot_redirect_url", "token_keys"}
+    if role in ("worker", "run") and not many and "hubspot_access_token" not in found:
+        yield "hubspot_access_token", "is required, or HUBSPOT_CLIENT_ID for many accounts"
+    if many and role != "consumer":
+        beside = next(name for name in KINDS if name in many).upper()
+        for name in OAUTH:
             if name not in found and name not in REQUIRED[role]:
-                yield name, "is required beside HUBSPOT_CLIENT_ID"
+                yield name, f"is required beside {beside}"
     for name, other in (
         ("journal_client_id", "journal_client_secret"),
         ("journal_client_secret", "journal_client_id"),

@@ -7,6 +7,8 @@ password.
 import re
 from urllib.parse import SplitResult, urlsplit
 
+CALLBACK_PATH = "/oauth/callback"
+"""Where the service takes an install's end; a proxy may put something before it."""
 _REDIS = ("redis", "rediss", "redis+sentinel")
 _SPACE = re.compile(r"\s")
 
@@ -27,6 +29,15 @@ def web_url(text: str) -> str:
     if url.query or url.fragment or "@" in url.netloc:
         raise ValueError(what)
     return text.rstrip("/")
+
+
+def callback_url(text: str) -> str:
+    """Return the text if it is a web URL that leads to the service's `/oauth/callback`."""
+    what = "a URL such as https://calls.example.com/oauth/callback"
+    url = _split(text, ("https", "http"), what)
+    if not url.path.endswith(CALLBACK_PATH) or url.query or url.fragment or "@" in url.netloc:
+        raise ValueError(what)
+    return text
 
 
 def redis_url(text: str) -> str:

@@ -81,7 +81,7 @@ def test_every_problem_is_listed_on_one_line() -> None:
         "MAX_BODY: must be a number of bytes such as 1048576, 512KiB, 16MiB or 4GiB, not '1T'",
         "WORKER_PORT: must be a whole number from 0 to 65535, not 'http'",
         "REDIS_URL: is required by callstream worker",
-        "HUBSPOT_ACCESS_TOKEN: is required, or TOKEN_KEYS for accounts kept in Redis",
+        "HUBSPOT_ACCESS_TOKEN: is required, or HUBSPOT_CLIENT_ID for many accounts",
     ]
 
 
@@ -166,16 +166,31 @@ def test_many_accounts_need_keys_and_a_way_back() -> None:
     base = {"REDIS_URL": "redis://localhost"}
     assert problems(base | OAUTH | {"HUBSPOT_CLIENT_SECRET": "s"}, "worker") == []
     assert problems(base | {"HUBSPOT_CLIENT_ID": "app-7"}, "worker") == [
-        "HUBSPOT_ACCESS_TOKEN",
         "HUBSPOT_CLIENT_SECRET",
         "HUBSPOT_REDIRECT_URL",
         "TOKEN_KEYS",
     ]
 
 
-def test_accounts_in_redis_need_their_keys_only() -> None:
-    """A worker whose accounts are kept in Redis starts with TOKEN_KEYS instead of a token."""
-    assert problems({"REDIS_URL": "redis://localhost", "TOKEN_KEYS": KEY}, "worker") == []
+@pytest.mark.parametrize("name", OAUTH)
+@pytest.mark.parametrize("role", ["service", "worker", "run"])
+def test_a_part_of_oauth_is_not_enough(name: str, role: Role) -> None:
+    """Each of the three settings asks for the others: a worker must be able to refresh tokens."""
+    missing = sorted(OAUTH.keys() - {name})
+    assert sorted(problems(COMPLETE | {name: OAUTH[name]}, role)) == missing
+
+
+def test_the_way_back_leads_to_the_callback() -> None:
+    """A redirect URL that the service does not answer is refused; a proxy's prefix is not."""
+    wrong = {"HUBSPOT_REDIRECT_URL": "https://calls.example.com/callback"}
+    assert problems(COMPLETE | OAUTH | wrong, "run") == ["HUBSPOT_REDIRECT_URL"]
+    behind = {"HUBSPOT_REDIRECT_URL": "https://example.com/calls/oauth/callback"}
+    assert problems(COMPLETE | OAUTH | behind, "run") == []
+
+
+def test_commands_on_accounts_need_their_keys_only() -> None:
+    """What only reads and rewrites Redis starts with the keys alone."""
+    assert problems({"REDIS_URL": "redis://localhost", "TOKEN_KEYS": KEY}, "consumer") == []
 
 
 @pytest.mark.parametrize("name", ["JOURNAL_CLIENT_ID", "JOURNAL_CLIENT_SECRET"])
@@ -187,8 +202,8 @@ def test_the_journal_needs_both(name: str) -> None:
 
 def test_settings_do_not_show_secrets() -> None:
     """The repr of settings holds no secret and no password of a URL."""
-    hidden = {"REDIS_URL": "redis://u:pa55word@cache/0", "ADMIN_TOKEN": "4dmin", "TOKEN_KEYS": KEY}
-    settings = load(COMPLETE | hidden, role="run")
+    hidden = {"REDIS_URL": "redis://u:pa55word@cache/0", "ADMIN_TOKEN": "4dmin"}
+    settings = load(COMPLETE | OAUTH | hidden, role="run")
     told = repr(settings) + str(settings.__rich_repr__())
     for secret in ("pa55word", "4dmin", KEY, "s3cret-of", "t0ken-of"):
         assert secret not in told
