@@ -37,6 +37,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     rate_limit: int = 1_000_000
     """HubSpot's requests per 10 s; the default is no limit at all."""
+    balanced: bool = True
+    """HubSpot reaches the services through a balancer; otherwise it calls the first one itself."""
     namespace: str = "fleet"
     knobs: Mapping[str, str | float] = {}
     """Of the stand-in."""
@@ -53,12 +55,16 @@ class Fleet:
         self.balancer = balancer
         self._folder = folder
         self._http: aiohttp.ClientSession | None = None
+        self.ports = {f"service-{number + 1}": free_port() for number in range(plan.services)}
+        """Where each service listens, by its name."""
+        first = f"http://127.0.0.1:{next(iter(self.ports.values()))}"
+        self.public_url = balancer.origin if plan.balanced else first
         knobs = {"rate_limit": plan.rate_limit} | dict(plan.knobs)
         self.simulator = Program(
             "simulator",
             [
                 *("-m", "tests.simulator", "--port=0", f"--seed={plan.seed}"),
-                f"--webhook-url={balancer.origin}{WEBHOOK}",
+                f"--webhook-url={self.public_url}{WEBHOOK}",
                 f"--client-secret={SECRET}",
                 *(f"--knob={name}={value}" for name, value in knobs.items()),
             ],
@@ -67,8 +73,6 @@ class Fleet:
         )
         self.services: list[Program] = []
         self.workers: list[Program] = []
-        self.ports: dict[str, int] = {}
-        """Where each service listens, by its name."""
 
     def __repr__(self) -> str:
         """Name the processes."""
@@ -90,10 +94,7 @@ class Fleet:
         self.running = await self._hubspot()
         self.hubspot = await stack.enter_async_context(Control(self.running.url))
         self.environ = self._settings()
-        for number in range(self.plan.services):
-            name = f"service-{number + 1}"
-            self.ports[name] = free_port()
-            self.services.append(self._service(name))
+        self.services += map(self._service, self.ports)
         for number in range(self.plan.workers):
             self.workers.append(self._worker(f"worker-{number + 1}"))
         self.balancer.backends = list(self.ports.values())
@@ -147,7 +148,7 @@ class Fleet:
             "HUBSPOT_CLIENT_SECRET": SECRET,
             "HUBSPOT_ACCESS_TOKEN": self.running.token,
             "HUBSPOT_API_URL": self.running.url,
-            "PUBLIC_URL": self.balancer.origin,
+            "PUBLIC_URL": self.public_url,
             "WORKER_PORT": "0",
             "LOG_FORMAT": "json",
             **self.plan.environ,

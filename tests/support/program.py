@@ -12,7 +12,7 @@ from typing import Final
 
 from service.kept import KeeperGoneError, Kept
 
-_HANDED_ON: Final = ("PATH", "HOME", "LANG", "TMPDIR")
+_HANDED_ON: Final = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
 """What a program gets of our environment: no settings of the developer's own."""
 _TAIL_LINES: Final = 40
 _ELSEWHERE: Final = ("sh", "-c", 'cd "$0" && exec "$@"')
