@@ -32,6 +32,8 @@ class Hint(
         "removed": "r",
         "origin": "g",
         "tested_at": "x",
+        "found": "f",
+        "right_at": "y",
     },
 ):
     """What one notification said about one call."""
@@ -55,6 +57,11 @@ class Hint(
     """Who marked the call: `webhook`, `journal`, `reconciliation`, `backfill` or `replay`."""
     tested_at: int = 0
     """When a read first tested it, in Redis' epoch ms; 0 = never."""
+    found: str = ""
+    """How reconciliation found the call, which no notification had named: `search`, `listing`,
+    `archived` or `unnamed`; empty for every other mark."""
+    right_at: int = 0
+    """Of a found call: when its last event was last known to be right, in epoch ms; 0 = never."""
 
 
 class Packed(msgspec.Struct, frozen=True, array_like=True):

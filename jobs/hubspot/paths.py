@@ -60,6 +60,11 @@ class Paths:
         """Up to a hundred calls at once."""
         return f"{self._calls}/batch/read"
 
+    @property
+    def search(self) -> str:
+        """Calls by their properties, later than they change."""
+        return f"{self._calls}/search"
+
     def call(self, call_id: str) -> str:
         """Return the path of one call."""
         return f"{self._calls}/{quote(call_id, safe='')}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from jobs.hubspot.schema import Call, CallPage, Undecodable
+from jobs.hubspot.schema import Call, CallPage, SearchPage, Undecodable
 
 
 class CallsRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,4 +51,13 @@ class PageRead(msgspec.Struct, frozen=True, kw_only=True):
 
     page: CallPage
     date_ms: int | None
+    elapsed_ms: int
+
+
+class SearchRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a search."""
+
+    page: SearchPage
+    date_ms: int | None
+    """HubSpot's clock in epoch ms, from the answer's `Date`."""
     elapsed_ms: int
