@@ -11,7 +11,7 @@ from service.context import open_context, verifier_of
 from service.health import live, ready
 from service.litestar_cli import RunsOnGranian
 from service.problems import problem_details
-from service.webhooks import hubspot_webhook
+from service.front_door.webhooks import hubspot_webhook
 
 
 def create_app(*, settings: Settings | None = None) -> Litestar:

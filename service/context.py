@@ -11,14 +11,14 @@ from jobs.queue import Doorbells, connect_queue
 from jobs.redis import connect
 from jobs.settings import Settings
 from jobs.timing import Timing
-from service.bodies import BodyReader
-from service.counters import FrontDoorCounters
-from service.durability import durability_of
+from service.front_door.body import BodyReader
+from service.front_door.counters import FrontDoorCounters
+from service.front_door.durability import durability_of
 from service.health import Checks, RedisProbe
-from service.marking import Committer
-from service.ringing import Ringer
-from service.signature import Verifier
-from service.webhooks import FrontDoor
+from service.front_door.marking import Committer
+from service.front_door.ringing import Ringer
+from service.front_door.signature import Verifier
+from service.front_door.webhooks import FrontDoor
 
 
 class ServiceContext(msgspec.Struct, frozen=True):

@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 
 from jobs.redis import command
 from jobs.timing import Timing
-from service.marking import Committer
-from service.outages import Outage, outage_of
+from service.front_door.marking import Committer
+from service.front_door.outages import Outage, outage_of
 
 _PROBE_MS = 10_000
 

@@ -17,8 +17,8 @@ import aiohttp
 from jobs.settings import environment
 from service.addresses import AddressTakenError, free_port, require_free
 from service.cli import errors_in_one_line, main
-from service.cli.together import run_together
-from service.kept import Kept
+from service.cli.running.together import run_together
+from service.embedded.child import Kept
 from service.subscriptions import WEBHOOK_PATH
 
 ACCOUNT: Final = ("HUBSPOT_ACCESS_TOKEN", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_CLIENT_ID")

@@ -20,7 +20,7 @@ def run(host: str, port: int) -> None:
     import asyncio
 
     from jobs.settings import environment, load
-    from service.cli.together import run_together
+    from service.cli.running.together import run_together
     from service.subscriptions import instructions
 
     environ = environment()

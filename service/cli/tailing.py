@@ -20,8 +20,8 @@ from rich.text import Text
 from jobs import instants
 from jobs.redis import connect
 from jobs.urls import redacted
-from service.cli.board import line_of
-from service.cli.screen import COLORS
+from service.cli.running.board import line_of
+from service.cli.running.screen import COLORS
 
 _AGE: Final = re.compile(r"(\d{1,9})([smhd])").fullmatch
 _UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

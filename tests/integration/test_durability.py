@@ -10,11 +10,11 @@ from jobs.ledger import Ledger
 from jobs.redis import command, connect
 from jobs.settings import SettingsError
 from jobs.timing import Timing
-from service.durability import Promise, durability_of
-from service.embedded import EmbeddedRedis
-from service.marking import Answer, Committer
-from service.outages import Outage
-from service.ringing import Ringer
+from service.front_door.durability import Promise, durability_of
+from service.embedded.server.server import EmbeddedRedis
+from service.front_door.marking import Answer, Committer
+from service.front_door.outages import Outage
+from service.front_door.ringing import Ringer
 from tests.support.committing import NAMESPACE, batch
 from tests.support.redis import MakeRedis
 

@@ -11,10 +11,10 @@ from jobs.ledger import Ledger, Mark
 from jobs.queue import queue_key
 from jobs.redis import command, connect
 from jobs.timing import Timing
-from service.embedded import EmbeddedRedis
-from service.marking import Answer, Limits
-from service.notifications import Batch
-from service.outages import Outage
+from service.embedded.server.server import EmbeddedRedis
+from service.front_door.marking import Answer, Limits
+from service.front_door.notifications import Batch
+from service.front_door.outages import Outage
 from tests.support.committing import NAMESPACE, PORTAL, batch, committing, marked
 from tests.support.redis import MakeRedis
 from tests.support.relay import Relay

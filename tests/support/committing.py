@@ -11,10 +11,10 @@ from jobs.ledger import Ledger, Mark
 from jobs.queue import Doorbells, connect_queue
 from jobs.redis import command, connect
 from jobs.timing import Timing
-from service.durability import Durability
-from service.marking import Committer, Limits
-from service.notifications import Batch
-from service.ringing import Ringer
+from service.front_door.durability import Durability
+from service.front_door.marking import Committer, Limits
+from service.front_door.notifications import Batch
+from service.front_door.ringing import Ringer
 
 NAMESPACE = "tenant-1"
 PORTAL = 62515

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from service.kept import KeeperGoneError, Kept
+from service.embedded.child import KeeperGoneError, Kept
 
 _HANDED_ON: Final = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
 """What a program gets of our environment: no settings of the developer's own."""

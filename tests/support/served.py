@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from service.addresses import free_port
-from service.kept import Kept
+from service.embedded.child import Kept
 from tests.simulator.signatures import sign_v3
 from tests.support.processes import eventually
 

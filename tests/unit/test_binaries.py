@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.binaries import ServerBinary, find_binaries, inspect
+from service.embedded.binaries import ServerBinary, find_binaries, inspect
 
 WHEELS = find_binaries(path="")
 

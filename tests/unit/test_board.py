@@ -8,8 +8,8 @@ from callstream_client.wire import Delivery
 from rich.cells import cell_len
 from rich.console import Console
 
-from service.cli.board import Board, Part, changes_of, line_of, plain
-from service.cli.screen import Screen
+from service.cli.running.board import Board, Part, changes_of, line_of, plain
+from service.cli.running.screen import Screen
 
 CHANGED_MS = 1_705_316_400_000
 CALL = events.Call(

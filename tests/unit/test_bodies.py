@@ -8,7 +8,7 @@ import pytest
 from litestar.types import HTTPDisconnectEvent, HTTPRequestEvent, Receive
 
 from jobs.timing import Timing
-from service.bodies import BodyReader, DisconnectedError
+from service.front_door.body import BodyReader, DisconnectedError
 from service.problems import RefusedError
 
 

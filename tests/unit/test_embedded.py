@@ -12,13 +12,13 @@ import pytest
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.embedded import EmbeddedRedis, EmbeddedRedisError
+from service.embedded.server.server import EmbeddedRedis, EmbeddedRedisError
 from tests.support.processes import alive, eventually, parent_of
 from tests.support.redis import MakeRedis
 
 STARTER = """
 import os, sys, time
-from service.embedded import EmbeddedRedis
+from service.embedded.server.server import EmbeddedRedis
 with EmbeddedRedis() as server:
     print(server.pid, server.folder, flush=True)
     if "fork" in sys.argv and os.fork() == 0:
@@ -149,7 +149,7 @@ def test_a_wrong_option_is_told_in_one_line(make_redis: MakeRedis) -> None:
 
 def test_no_server_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any server the error says how to get one, in one line."""
-    monkeypatch.setattr("service.embedded.find_binaries", list)
+    monkeypatch.setattr("service.embedded.server.find_binaries", list)
     with pytest.raises(
         EmbeddedRedisError, match=r"REDIS_URL.*apt install.*brew install"
     ) as failure:

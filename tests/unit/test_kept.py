@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-from service.kept import KeeperGoneError, Kept
+from service.embedded.child import KeeperGoneError, Kept
 from tests.support.processes import alive, eventually, parent_of
 
 STUBBORN = """

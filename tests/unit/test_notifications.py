@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jobs.deadletters import RAW_BYTES, DeadLetter
 from jobs.hints import Hint
 from jobs.ledger import Mark
-from service.elements import UnreadableBodyError
-from service.notifications import Batch, decode
+from service.front_door.json_elements import UnreadableBodyError
+from service.front_door.notifications import Batch, decode
 
 Json = dict[str, Any]  # what a test sends is deliberately anything
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from jobs.ledger import Bell
 from jobs.timing import Timing
-from service.ringing import Ringer
+from service.front_door.ringing import Ringer
 
 
 def bells(count: int, start: int = 0) -> list[Bell]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.signature import (
+from service.front_door.signature import (
     MAX_SKEW_MS,
     Delivery,
     Reason,

@@ -1,7 +1,7 @@
 """What to enter in a HubSpot app."""
 
 from jobs.settings import DOCUMENTED_PROPERTIES, Settings
-from service import webhooks
+from service.front_door import webhooks
 from service.subscriptions import ABOUT_CALLS, WEBHOOK_PATH, instructions
 
 URL = "https://calls.example.com"

@@ -11,7 +11,7 @@ class FrontDoorCounters(msgspec.Struct):
     responses: Counter[int] = msgspec.field(default_factory=Counter[int])
     """Requests by HTTP status."""
     rejected: Counter[str] = msgspec.field(default_factory=Counter[str])
-    """Refused signatures by `service.signature.Reason`."""
+    """Refused signatures by `service.front_door.signature.Reason`."""
     unmarked: Counter[str] = msgspec.field(default_factory=Counter[str])
     """Verified requests that were not committed, by the `Answer` or `Outage` that was met."""
     calls: int = 0

@@ -10,7 +10,7 @@ import msgspec
 from jobs.deadletters import RAW_BYTES, DeadLetter
 from jobs.hints import Hint
 from jobs.ledger import Mark
-from service.elements import split
+from service.front_door.json_elements import split
 
 CALL_TYPE = "0-48"
 """HubSpot's `objectTypeId` of calls."""

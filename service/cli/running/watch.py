@@ -10,8 +10,8 @@ from callstream_client.follow import follow
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.cli.board import Board, Line, Part
-from service.cli.children import Child
+from service.cli.running.board import Board, Line, Part
+from service.cli.running.children import Child
 from service.figures import waiting, workers
 
 EVERY_S: Final = 0.5

@@ -1,6 +1,6 @@
 """An embedded Redis: a real server in a temporary folder, gone when its starter is gone.
 
-`service.binaries` finds the server, `service.keeper` ends it with its starter, SIGKILL included.
+`service.embedded.binaries` finds the server, `service.embedded.keeper` ends it with its starter, SIGKILL included.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from service.addresses import free_port
-from service.binaries import ServerBinary, find_binaries
-from service.kept import KeeperGoneError, Kept
+from service.embedded.binaries import ServerBinary, find_binaries
+from service.embedded.child import KeeperGoneError, Kept
 
 READY_WITHIN_S = 30.0
 """How long a server may take to answer PING; it loads its append-only file first."""

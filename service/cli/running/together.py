@@ -1,6 +1,6 @@
 """Runs service, worker and, unless one is given, a Redis, and shows what they do.
 
-All are children of this process and do not outlive it (`service.keeper`). They stop in this order:
+All are children of this process and do not outlive it (`service.embedded.keeper`). They stop in this order:
 service and worker together, then Redis.
 """
 
@@ -24,11 +24,11 @@ from jobs.redis import connect
 from jobs.settings import Settings, load
 from jobs.urls import redacted
 from service.addresses import require_free
-from service.cli.board import Board, Line, Part, plain
-from service.cli.children import Child, stop_all
-from service.cli.screen import Screen
-from service.cli.watch import Watch
-from service.embedded import EmbeddedRedis
+from service.cli.running.board import Board, Line, Part, plain
+from service.cli.running.children import Child, stop_all
+from service.cli.running.screen import Screen
+from service.cli.running.watch import Watch
+from service.embedded.server.server import EmbeddedRedis
 from service.subscriptions import WEBHOOK_PATH
 
 DRAW_EVERY_S: Final = 0.125

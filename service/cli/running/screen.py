@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.board import Board, Line, State
+from service.cli.running.board import Board, Line, State
 
 DOTS: Final[dict[State, tuple[str, str]]] = {
     "": ("", ""),

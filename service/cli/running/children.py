@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from service.kept import Kept
+from service.embedded.child import Kept
 
 LOOK_EVERY_S: Final = 0.05
 """How often a stopping child is looked at."""

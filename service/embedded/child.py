@@ -23,7 +23,7 @@ class KeeperGoneError(Exception):
 
 
 class Kept:
-    """A child process behind a keeper; see `service.keeper` for how that ends it.
+    """A child process behind a keeper; see `service.embedded.keeper` for how that ends it.
 
     The child is in a session of its own: Ctrl-C in a terminal reaches its starter only, which can
     then end its children in the right order. Not safe to use from several threads at once.

@@ -1,7 +1,7 @@
 """Runs one program, and ends it when the process that asked for it is gone.
 
 A script of its own, started as `python -I -S keeper.py PARENT FOLDER PROGRAM [ARGUMENT...]` by
-`service.kept`, so that nothing of the parent is shared but a pair of pipes. It is the program's
+`service.embedded.child`, so that nothing of the parent is shared but a pair of pipes. It is the program's
 parent, so it may signal it without the risk of hitting a reused pid. One byte on stdin is an order,
 each is answered with a line on stdout; what the program prints goes to stderr. The end of stdin, or
 a new parent, is the end of the program, and of FOLDER unless that is empty.

@@ -1,0 +1,1 @@
+"""`callstream run`: service and worker together, and the screen that shows them."""

@@ -1,0 +1,1 @@
+"""The embedded Redis: a real server that this process starts, holds and ends."""
