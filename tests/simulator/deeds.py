@@ -27,7 +27,7 @@ def do(simulator: Simulator, account: Account, deed: Deed) -> int:
     """
     match deed:
         case Notify():
-            simulator.notify(account.portal_id, deed)
+            simulator.notify(account.portal_id, deed.fields, test_button=deed.test_button)
             return 0
         case Associate():
             account.associate(deed.id, _link(deed.to_type, deed.to_id, deed.type_id))

@@ -253,7 +253,7 @@ class Answer:
             wire.keep = len(body) // 2
         if wire is not None and (caller.cut or "cut_after" in effects):
             wire.cut()
-        sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send(
             {
                 "type": "http.response.start",

@@ -1,7 +1,7 @@
 """The whole simulator: accounts, apps, clock, deliveries, faults and traffic in one object."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
 
@@ -9,7 +9,6 @@ from tests.simulator.clock import Clock
 from tests.simulator.delivery import Delivery
 from tests.simulator.knobs import Knobs
 from tests.simulator.limits import Limits
-from tests.simulator.messages import Notify
 from tests.simulator.meters import Counts, Meter
 from tests.simulator.model.account import Account
 from tests.simulator.model.apps import App
@@ -131,10 +130,12 @@ class Simulator:
             notifier = self._notifiers[account.portal_id]
             self.delivery.offer(account.portal_id, notifier.of(change))
 
-    def notify(self, portal_id: int, order: Notify) -> None:
-        """Send a notification that no change caused."""
-        change = Change(self.clock.now_ms(), "notified", 123 if order.test_button else 0)
-        event = self._notifiers[portal_id].free(change, order.fields, test=order.test_button)
+    def notify(
+        self, portal_id: int, fields: Mapping[str, object], *, test_button: bool = False
+    ) -> None:
+        """Send a notification that no change caused; a field of None is left out."""
+        change = Change(self.clock.now_ms(), "notified", 123 if test_button else 0)
+        event = self._notifiers[portal_id].free(change, fields, test=test_button)
         self.delivery.offer(portal_id, [event])
 
     def search_of(self, account: Account) -> Search:

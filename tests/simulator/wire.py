@@ -12,6 +12,8 @@ from litestar import Litestar
 from multidict import CIMultiDict
 
 EXTENSION = "simulator.wire"
+LONGEST_LINE = 1 << 20
+"""Longer request lines never reach the app; it answers 414 to much shorter ones."""
 
 
 class Wire:
@@ -98,7 +100,10 @@ async def serving(app: Litestar, host: str, port: int) -> AsyncGenerator[int, No
     """Serve the app, lifespan included, until the block ends; yields the port (0 = any)."""
     async with app.lifespan():
         server = web.Server(
-            lambda request: Exchange(app, request).run(), handler_cancellation=True, access_log=None
+            lambda request: Exchange(app, request).run(),
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=LONGEST_LINE,
         )
         listener = socket.create_server((host, port), backlog=1024)
         serving_on = await asyncio.get_running_loop().create_server(server, sock=listener)

@@ -38,7 +38,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Api:
     """Requests to a served simulator."""
 
-    def __init__(self, session: aiohttp.ClientSession, token: str) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, token: str) -> None:
+        self.url = url
         self.session = session
         self.token = token
         self.answers: list[Answer] = []
@@ -63,7 +64,7 @@ class Api:
             method, path, data=data, headers=headers, allow_redirects=False
         ) as got:
             answer = Answer(
-                method, path.partition("?")[0], got.status, dict(got.headers), await got.read()
+                method, path.partition("?")[0], got.status, got.headers, await got.read()
             )
         self.answers.append(answer)
         return answer

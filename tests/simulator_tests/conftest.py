@@ -56,7 +56,7 @@ async def api(simulator: Simulator) -> AsyncIterator[Api]:
     """Yield a client of the served simulator, with the first account's token."""
     token = simulator.world.private_token(simulator.settings.portal_id)
     async with served(simulator) as url, aiohttp.ClientSession(url) as session:
-        yield Api(session, token)
+        yield Api(url, session, token)
 
 
 class Received(msgspec.Struct, frozen=True):

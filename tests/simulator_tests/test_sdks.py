@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,6 @@ from tests.simulator_tests.conftest import Receiver
 NODE_SCRIPT = Path(__file__).with_name("node_client.mjs")
 CALLS = 230
 MISSING = "7"
-
-
-def url_of(api: Api) -> str:
-    """Return where the simulator is."""
-    return str(api.session._base_url).rstrip("/")  # noqa: SLF001 - aiohttp offers no other way
 
 
 def with_calls(simulator: Simulator) -> None:
@@ -43,7 +38,7 @@ def refresh_token(simulator: Simulator) -> str:
 
 
 @contextlib.contextmanager
-def opened(client: Any) -> Iterator[Any]:  # noqa: ANN401 - an untyped library
+def opened(client: Any) -> Generator[Any, None, None]:  # noqa: ANN401 - an untyped library
     """Close the connections that `hubspot-api-client` leaves open."""
     try:
         yield client
@@ -124,12 +119,12 @@ async def test_the_official_python_client(api: Api, simulator: Simulator) -> Non
     hubspot = pytest.importorskip("hubspot")
     pytest.importorskip("hubspot.crm.objects.calls")
     with_calls(simulator)
-    seen = await asyncio.to_thread(official, hubspot, url_of(api), api.token)
+    seen = await asyncio.to_thread(official, hubspot, api.url, api.token)
     assert len(seen["ids"]) == len(set(seen["ids"])) == CALLS == seen["history"]
     assert (seen["edited"], seen["archived"]) == ("Edited", True)
     assert (seen["batch"], seen["missing"]) == ([seen["made"]], [MISSING])
     assert seen["values"] == ["Edited", "SDK"]
-    found = await asyncio.to_thread(searches, hubspot, url_of(api), api.token)
+    found = await asyncio.to_thread(searches, hubspot, api.url, api.token)
     assert found == (CALLS, 400)
 
 
@@ -139,7 +134,7 @@ async def test_the_official_python_client_refreshes(api: Api, simulator: Simulat
     token = refresh_token(simulator)
 
     def refresh() -> str:
-        with opened(hubspot.HubSpot(host=url_of(api)).oauth.tokens_api) as tokens:
+        with opened(hubspot.HubSpot(host=api.url).oauth.tokens_api) as tokens:
             issued = tokens.create(
                 grant_type="refresh_token",
                 client_id=simulator.app.client_id,
@@ -208,7 +203,7 @@ async def test_the_newer_python_sdk(api: Api, simulator: Simulator) -> None:
     """`hubspot-sdk` pages by itself, reads history, writes, and meets missing ids."""
     sdk = pytest.importorskip("hubspot_sdk")
     with_calls(simulator)
-    seen = await asyncio.to_thread(newer, sdk, url_of(api), api.token)
+    seen = await asyncio.to_thread(newer, sdk, api.url, api.token)
     assert len(seen["ids"]) == len(set(seen["ids"])) == CALLS
     assert (seen["edited"], seen["archived"]) == ("Edited", True)
     assert seen["values"] == ["Edited", "SDK"]
@@ -222,7 +217,7 @@ async def test_the_newer_python_sdk_refreshes(api: Api, simulator: Simulator) ->
     token = refresh_token(simulator)
 
     def refresh() -> str:
-        with sdk.HubSpot(base_url=url_of(api)) as client:
+        with sdk.HubSpot(base_url=api.url) as client:
             issued = client.auth.oauth.create_token(
                 grant_type="refresh_token",
                 client_id=simulator.app.client_id,
@@ -246,7 +241,7 @@ async def test_the_node_client(api: Api, simulator: Simulator, receiver: Receive
     await simulator.delivery.quiet()
     request = receiver.requests[0]
     arguments = {
-        "SIM_URL": url_of(api),
+        "SIM_URL": api.url,
         "SIM_TOKEN": api.token,
         "SIM_CLIENT_ID": simulator.app.client_id,
         "SIM_CLIENT_SECRET": simulator.app.client_secret,

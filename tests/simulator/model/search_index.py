@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 from tests.simulator.clock import parse_time
 from tests.simulator.model.account import Account
@@ -14,13 +15,17 @@ MOST_ID = _ID_MASK
 MOST_MS = 1 << 48
 
 
+RECENT = 100_000
+"""So many of the latest changes are looked at for those that are not to be seen yet."""
+
+
 class SearchIndex:
     """A copy of the live calls that lags behind: a change is seen only after the delay.
 
     It is built on the first search, so accounts that are never searched pay nothing.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, until_ms: int) -> None:
         self._account = account
         live = [account.calls[call_id] for call_id in account.live]
         self._at = {call.id: parse_time(call.updated_at) for call in live}
@@ -28,6 +33,12 @@ class SearchIndex:
         self._ids = SortedKeys(self._at)
         self._waiting: deque[tuple[int, int]] = deque()
         self._blurred: dict[int, int] = {}
+        for change in islice(reversed(account.log), RECENT):
+            if change.at > until_ms:
+                self._waiting.appendleft((change.at, change.call_id))
+                self._blurred[change.call_id] = self._blurred.get(change.call_id, 0) + 1
+        for call_id in self._blurred:
+            self._refresh(self.visible(call_id, until_ms))
         account.listeners.append(self._hear)
 
     def _hear(self, _account: Account, change: Change) -> None:
@@ -59,6 +70,10 @@ class SearchIndex:
         call = self._account.calls[call_id]
         return call.at(until_ms) if call_id in self._blurred else call
 
+    def modified_at(self, call_id: int) -> int:
+        """Return when a call was last modified, as search sees it, in epoch ms."""
+        return self._at[call_id]
+
     def by_id(self, low: int, high: int, *, descending: bool = False) -> Iterator[int]:
         """Yield the ids between two, both inclusive."""
         return self._ids.between(low, high, descending=descending)
@@ -71,8 +86,9 @@ class SearchIndex:
 
     def count_ids(self, low: int, high: int) -> int:
         """Return how many ids lie between two, both inclusive."""
-        return self._ids.rank(high + 1) - self._ids.rank(low)
+        return max(0, self._ids.rank(high + 1) - self._ids.rank(low))
 
     def count_modified(self, low: int, high: int) -> int:
         """Return how many calls were modified between two times, both inclusive."""
-        return self._modified.rank((high + 1) << _ID_BITS) - self._modified.rank(low << _ID_BITS)
+        upto = self._modified.rank((high + 1) << _ID_BITS)
+        return max(0, upto - self._modified.rank(low << _ID_BITS))
