@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from jobs.redis import connect
 from service.embedded.binaries import ServerBinary, find_binaries
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.support.redis import MakeRedis
 
 # Generated tests are judged by what they find, not by how busy the machine is.

@@ -19,9 +19,9 @@ from jobs.deadletters import DeadLetter
 from jobs.ledger import Bell, Mark
 from jobs.timing import Timing
 from service.front_door.durability import Durability
+from service.front_door.log_limit import Quiet
 from service.front_door.notifications import Batch
 from service.front_door.outages import Outage, outage_of
-from service.front_door.log_limit import Quiet
 from service.front_door.ringing import Ringer
 
 _log = structlog.get_logger(__name__)

@@ -18,11 +18,11 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from service.front_door.body import BodyReader, DisconnectedError
 from service.front_door.counters import FrontDoorCounters
 from service.front_door.json_elements import UnreadableBodyError
+from service.front_door.log_limit import Quiet
 from service.front_door.marking import Answer, Committer
 from service.front_door.notifications import Batch, decode
-from service.problems import Problem, RefusedError, retry_later, send_problem
-from service.front_door.log_limit import Quiet
 from service.front_door.signature import Delivery, Reason, Verdict, Verifier
+from service.problems import Problem, RefusedError, retry_later, send_problem
 
 _log = structlog.get_logger(__name__)
 

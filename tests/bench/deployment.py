@@ -9,7 +9,7 @@ from callstream_client import keys
 from redis.asyncio import Redis
 
 from jobs.redis import command
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.support.fleet import Fleet, Plan, fleet
 from tests.support.program import Program
 

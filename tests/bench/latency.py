@@ -22,7 +22,7 @@ from callstream_client.events import CallEvent, decode
 from redis.asyncio import Redis
 
 from jobs.redis import connect
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.simulator.messages import Create
 from tests.support.fleet import Fleet, Plan, fleet
 

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import msgspec
 
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 
 LIBRARIES: Final = ("aiohttp", "arq", "granian", "litestar", "msgspec", "redis", "uvloop")
 

@@ -18,7 +18,7 @@ from jobs.redis import command, connect
 from jobs.stream import Published, Stream
 from jobs.timing import Timing
 from service.embedded.binaries import ServerBinary, inspect
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.bench.sheet import Row, hand_in
 from tests.support.candidates import live
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.support.redis import MakeRedis
 from tests.support.streams import add, announce
 

@@ -10,8 +10,8 @@ from jobs.ledger import Ledger
 from jobs.redis import command, connect
 from jobs.settings import SettingsError
 from jobs.timing import Timing
+from service.embedded.server import EmbeddedRedis
 from service.front_door.durability import Promise, durability_of
-from service.embedded.server.server import EmbeddedRedis
 from service.front_door.marking import Answer, Committer
 from service.front_door.outages import Outage
 from service.front_door.ringing import Ringer

@@ -11,7 +11,7 @@ from jobs.ledger import Ledger, Mark
 from jobs.queue import queue_key
 from jobs.redis import command, connect
 from jobs.timing import Timing
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from service.front_door.marking import Answer, Limits
 from service.front_door.notifications import Batch
 from service.front_door.outages import Outage

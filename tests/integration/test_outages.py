@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from jobs.redis import command, connect
 from jobs.settings import Settings
 from service.app import create_app
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.support.committing import marked
 from tests.support.redis import MakeRedis
 from tests.support.served import GRANIAN, LITESTAR, Reply, Served, served

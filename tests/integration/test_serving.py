@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from service.addresses import AddressTakenError, free_port, require_free
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.support.commands import CALLSTREAM, COMPLETE, run_command, started
 from tests.support.processes import eventually
 

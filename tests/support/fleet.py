@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from jobs.redis import TRANSIENT, command, connect
 from jobs.settings import DOCUMENTED_PROPERTIES, Settings
 from service.addresses import free_port
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from tests.simulator.control import Control
 from tests.simulator.process import ROOT, Running
 from tests.support.balancer import Balancer

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 
 MakeRedis = Callable[..., EmbeddedRedis]
 """Starts one more server of the age under test: `aof`, `port` and options as in redis.conf, with

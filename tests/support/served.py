@@ -96,12 +96,14 @@ class Served:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send one request, its target byte for byte."""
+        """Send one request, its target byte for byte; redirects are not followed."""
         url = URL(f"http://127.0.0.1:{self.port}{target}", encoded=True)
         timeout = aiohttp.ClientTimeout(total=20)
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
-            http.request(method, url, data=body, headers=headers) as response,
+            http.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response,
         ):
             return Reply(response.status, dict(response.headers), await response.read())
 

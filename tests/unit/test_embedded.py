@@ -12,13 +12,13 @@ import pytest
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.embedded.server.server import EmbeddedRedis, EmbeddedRedisError
+from service.embedded.server import EmbeddedRedis, EmbeddedRedisError
 from tests.support.processes import alive, eventually, parent_of
 from tests.support.redis import MakeRedis
 
 STARTER = """
 import os, sys, time
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 with EmbeddedRedis() as server:
     print(server.pid, server.folder, flush=True)
     if "fork" in sys.argv and os.fork() == 0:

@@ -28,7 +28,7 @@ from service.cli.running.board import Board, Line, Part, plain
 from service.cli.running.children import Child, stop_all
 from service.cli.running.screen import Screen
 from service.cli.running.watch import Watch
-from service.embedded.server.server import EmbeddedRedis
+from service.embedded.server import EmbeddedRedis
 from service.subscriptions import WEBHOOK_PATH
 
 DRAW_EVERY_S: Final = 0.125
