@@ -1,10 +1,10 @@
 """Runs one program, and ends it when the process that asked for it is gone.
 
 A script of its own, started as `python -I -S keeper.py PARENT FOLDER PROGRAM [ARGUMENT...]` by
-`service.embedded.child`, so that nothing of the parent is shared but a pair of pipes. It is the program's
-parent, so it may signal it without the risk of hitting a reused pid. One byte on stdin is an order,
-each is answered with a line on stdout; what the program prints goes to stderr. The end of stdin, or
-a new parent, is the end of the program, and of FOLDER unless that is empty.
+`service.embedded.child`, so that nothing of the parent is shared but a pair of pipes. It is the
+program's parent, so it may signal it without the risk of hitting a reused pid. One byte on stdin
+is an order, each is answered with a line on stdout; what the program prints goes to stderr. The end
+of stdin, or a new parent, is the end of the program, and of FOLDER unless that is empty.
 
 A held pipe instead of Linux' PR_SET_PDEATHSIG: that flag is unknown to macOS, follows the thread
 that forked instead of the process, reaches no further than one program and cannot remove a folder.

@@ -1,6 +1,7 @@
 """An embedded Redis: a real server in a temporary folder, gone when its starter is gone.
 
-`service.embedded.binaries` finds the server, `service.embedded.keeper` ends it with its starter, SIGKILL included.
+`service.embedded.binaries` finds the server, `service.embedded.keeper` ends it with its starter,
+SIGKILL included.
 """
 
 import asyncio

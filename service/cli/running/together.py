@@ -1,7 +1,7 @@
 """Runs service, worker and, unless one is given, a Redis, and shows what they do.
 
-All are children of this process and do not outlive it (`service.embedded.keeper`). They stop in this order:
-service and worker together, then Redis.
+All are children of this process and do not outlive it (`service.embedded.keeper`). They stop in
+this order: service and worker together, then Redis.
 """
 
 import asyncio
