@@ -20,10 +20,14 @@ def projections(redis: Redis) -> Projections:
     return Projections(redis, "", Timing())
 
 
-async def _give_up(redis: Redis) -> None:
-    """Let the last use of the list have been ten minutes earlier than it was."""
+async def _pass_time(redis: Redis, ms: int) -> None:
+    """Let the last use of the list have been earlier than it was."""
     used_at = msgspec.convert(await command(redis, "HGET", KEY, "used_at"), bytes)
-    await command(redis, "HSET", KEY, "used_at", int(used_at) - Timing().projection_idle_ms)
+    await command(redis, "HSET", KEY, "used_at", int(used_at) - ms)
+
+
+async def _give_up(redis: Redis) -> None:
+    await _pass_time(redis, Timing().projection_idle_ms)
 
 
 async def test_first_list(projections: Projections) -> None:
@@ -79,6 +83,7 @@ async def test_other_list_is_given_up(redis: Redis, projections: Projections) ->
 async def test_followers_keep_nothing_alive(redis: Redis, projections: Projections) -> None:
     """Following a list is not wanting it: without its own processes it is given up."""
     await projections.current(PORTAL, OLD, LINKS)
+    await _pass_time(redis, 60_000)
     before = await command(redis, "HGET", KEY, "used_at")
     assert (await projections.current(PORTAL, NEW, LINKS)).differs
     assert await command(redis, "HGET", KEY, "used_at") == before

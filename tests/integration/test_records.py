@@ -17,7 +17,7 @@ from tests.support.candidates import PORTAL, live
 COMPACT = {b"listpack", b"ziplist"}
 
 
-async def _learn(stream: Stream, portal_id: int, calls: list[str]) -> None:
+async def _learn(stream: Stream, portal_id: int, calls: list[str], generation: int = 1) -> None:
     """Publish the calls of a portal, a hundred at a time, each on its partition."""
     parts: dict[int, list[str]] = {}
     for call in calls:
@@ -26,7 +26,7 @@ async def _learn(stream: Stream, portal_id: int, calls: list[str]) -> None:
         for start in range(0, len(part), 100):
             ticket = await stream.ticket(partition)
             batch = [live(call, ticket) for call in part[start : start + 100]]
-            await stream.publish(partition, portal_id, 1, batch)
+            await stream.publish(partition, portal_id, generation, batch)
 
 
 async def _known(records: Records, portal_id: int) -> Counter[str]:
@@ -132,7 +132,7 @@ async def test_shared_table_is_given_back(redis: Redis) -> None:
     """Portals that outgrow the shared table leave nothing in it."""
     stream = Stream(redis, "", Timing(), 1)
     for portal_id in range(1, 51):
-        await _learn(stream, portal_id, [str(number) for number in range(10)])
+        await _learn(stream, portal_id, [str(number) for number in range(10)], generation=2)
     small = msgspec.convert(await command(redis, "KEYS", "records:{0}:small*"), list[bytes])
     left = [msgspec.convert(await command(redis, "HKEYS", key), list[bytes]) for key in small]
     assert [field for fields in left for field in fields if field[:1].isdigit()] == []

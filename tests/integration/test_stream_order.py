@@ -154,7 +154,9 @@ async def test_confirmation_ends_the_count(redis: Redis, stream: Stream) -> None
     await publish(stream, live("512", await stream.ticket(0)))
     assert await command(redis, "HLEN", REFUSED) == 0
     old = live("512", await stream.ticket(0), "Old", UPDATED_AT_MS - 1)
-    assert await publish(stream, old) == [Lagging(1)]
+    current = live("512", old.ticket)
+    assert await publish(stream, old, current) == [Lagging(1), Unchanged()]
+    assert await command(redis, "HLEN", REFUSED) == 0
 
 
 async def test_refusals_expire(redis: Redis, stream: Stream) -> None:
