@@ -8,10 +8,11 @@ from litestar import Litestar
 from jobs import logs
 from jobs.settings import Settings, environment, load
 from service.context import open_context, verifier_of
+from service.front_door.webhooks import hubspot_webhook
 from service.health import live, ready
 from service.litestar_cli import RunsOnGranian
+from service.oauth.routes import callback, install
 from service.problems import problem_details
-from service.front_door.webhooks import hubspot_webhook
 
 
 def create_app(*, settings: Settings | None = None) -> Litestar:
@@ -34,10 +35,12 @@ def create_app(*, settings: Settings | None = None) -> Litestar:
         async with open_context(chosen, verifier) as context:
             app.state["front_door"] = context.front_door
             app.state["checks"] = context.checks
+            app.state["installs"] = context.installs
             yield
 
+    installing = [install, callback] if chosen.hubspot_client_id else []
     return Litestar(
-        route_handlers=[hubspot_webhook, live, ready],
+        route_handlers=[hubspot_webhook, live, ready, *installing],
         plugins=[problem_details(), RunsOnGranian()],
         lifespan=[lifespan],
         openapi_config=None,

@@ -14,11 +14,13 @@ from jobs.timing import Timing
 from service.front_door.body import BodyReader
 from service.front_door.counters import FrontDoorCounters
 from service.front_door.durability import durability_of
-from service.health import Checks, RedisProbe
 from service.front_door.marking import Committer
 from service.front_door.ringing import Ringer
 from service.front_door.signature import Verifier
 from service.front_door.webhooks import FrontDoor
+from service.health import Checks, RedisProbe
+from service.oauth.opening import open_installs
+from service.oauth.routes import InstallRoutes
 
 
 class ServiceContext(msgspec.Struct, frozen=True):
@@ -27,6 +29,8 @@ class ServiceContext(msgspec.Struct, frozen=True):
     front_door: FrontDoor
     checks: Checks
     counters: FrontDoorCounters
+    installs: InstallRoutes | None
+    """None where the settings name no app."""
 
 
 def verifier_of(settings: Settings) -> Verifier:
@@ -59,7 +63,8 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         stack.push_async_callback(probed.aclose)
         queue = connect_queue(settings.redis_url, settings.namespace, "live")
         stack.push_async_callback(queue.aclose, close_connection_pool=True)
-        ringer = Ringer(Doorbells(queue, settings.namespace), timing)
+        doorbells = Doorbells(queue, settings.namespace)
+        ringer = Ringer(doorbells, timing)
         await stack.enter_async_context(ringer.running())
         committer = await _committer(settings, timing, ringer, stack)
         await stack.enter_async_context(committer.running())
@@ -67,6 +72,7 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
             FrontDoor(verifier, committer, BodyReader(settings.max_body, timing), counters),
             Checks(committer, RedisProbe(probed, settings.namespace, timing)),
             counters,
+            await open_installs(settings, timing, doorbells, stack),
         )
 
 

@@ -1,0 +1,1 @@
+"""The install flow: an account connects itself to our app, over HubSpot's consent page."""
