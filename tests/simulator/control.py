@@ -9,35 +9,37 @@ import msgspec
 
 from tests.simulator.knobs import Knobs
 from tests.simulator.messages import (
-    AccountOrder,
     AccountState,
     Archive,
     Associate,
-    BulkOrder,
     ChangePage,
-    ClockOrder,
     ClockState,
     Create,
-    CrowdOrder,
     Deed,
     Deeds,
     Deliveries,
     Dissociate,
     Done,
     FaultState,
-    InstallOrder,
     Merge,
     Notify,
     Purge,
     Requests,
     Restore,
-    TargetOrder,
-    TrafficOrder,
     TrueCall,
     TrueChange,
     TruthPage,
     Update,
     Usage,
+)
+from tests.simulator.orders import (
+    AccountOrder,
+    BulkOrder,
+    ClockOrder,
+    CrowdOrder,
+    InstallOrder,
+    TargetOrder,
+    TrafficOrder,
 )
 from tests.simulator.switchboard import Fault
 

@@ -8,43 +8,18 @@ import aiohttp
 import msgspec
 from msgspec import UNSET
 
-from tests.simulator.clock import Clock, wall_ms
+from tests.simulator.clock import Clock
+from tests.simulator.headers import USER_AGENT, signed_headers
 from tests.simulator.knobs import Knobs
 from tests.simulator.model.apps import App
 from tests.simulator.notifications import Event
 from tests.simulator.outbox import Outbox
 from tests.simulator.seeds import stream
-from tests.simulator.signatures import sign_v1, sign_v2, sign_v3
 from tests.simulator.switchboard import Asked, Fault, Switchboard
+from tests.simulator.tally import Tally
 
-USER_AGENT = (
-    "HubSpot Connect 2.0 (http://dev.hubspot.com/) "
-    "(namespace: webhooks-nio-http-client) - WebhooksExecutorDaemon-executor"
-)
 BARE = ("change_flag", "change_source", "source_id", "is_sensitive", "is_primary_association")
 """Fields that HubSpot may leave out."""
-
-
-class Tally(msgspec.Struct):
-    """What happened to notifications so far."""
-
-    made: int = 0
-    """Notifications of changes, before any was dropped or doubled."""
-    dropped: int = 0
-    doubled: int = 0
-    late: int = 0
-    requests: int = 0
-    failed_requests: int = 0
-    attempts: int = 0
-    """Notifications sent, every attempt counted."""
-    delivered: int = 0
-    """Notifications that were answered 2xx."""
-    given_up: int = 0
-    """Notifications whose last retry failed, or that an uninstall took away."""
-    largest_batch: int = 0
-    most_in_flight: int = 0
-    statuses: dict[int, int] = {}
-    """Requests by answered status; 0 = no answer in time."""
 
 
 class Delivery:
@@ -237,7 +212,7 @@ class Delivery:
         whole: object = sent[0] if knobs.body_style == "object" else sent
         body = msgspec.json.encode(whole)
         timeout = aiohttp.ClientTimeout(total=knobs.deadline_ms / 1000)
-        headers = _headers(app, body, knobs)
+        headers = signed_headers(app, body, knobs)
         try:
             async with session.post(
                 app.target_url, data=body, headers=headers, timeout=timeout, allow_redirects=False
@@ -246,24 +221,3 @@ class Delivery:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError, OSError):
             return 0
-
-
-def _headers(app: App, body: bytes, knobs: Knobs) -> dict[str, str]:
-    """Return the headers of one request; v3 stands beside the older signature."""
-    timestamp = wall_ms() + knobs.signature_skew_ms
-    headers = {
-        "Content-Type": "application/json",
-        "X-HubSpot-Request-Timestamp": str(timestamp),
-        "X-HubSpot-Signature-v3": sign_v3(
-            app.client_secret, "POST", app.target_url, body, timestamp
-        ),
-        "X-HubSpot-Timeout-Millis": "10000",
-    }
-    if knobs.legacy_signature != "none":
-        headers["X-HubSpot-Signature-Version"] = knobs.legacy_signature
-        headers["X-HubSpot-Signature"] = (
-            sign_v1(app.client_secret, body)
-            if knobs.legacy_signature == "v1"
-            else sign_v2(app.client_secret, "POST", app.target_url, body)
-        )
-    return headers

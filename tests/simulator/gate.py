@@ -2,119 +2,30 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs
 
-from litestar import Request
-from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.simulator.answers import HubSpotError, Json
-from tests.simulator.faulty import fault_error
-from tests.simulator.limits import Family
-from tests.simulator.model.account import Account
-from tests.simulator.model.calls import Call
+from tests.simulator.caller import NO_TOKEN, Caller
 from tests.simulator.model.world import Grant
 from tests.simulator.scopes import check_scopes
 from tests.simulator.seeds import draw_uuid
-from tests.simulator.switchboard import Asked, Fault
 from tests.simulator.wire import EXTENSION, Wire
 
 if TYPE_CHECKING:
     from tests.simulator.simulator import Simulator
-
-HubSpotRequest = Request[None, None, State]
 
 _LIMIT_MESSAGES = {
     "TEN_SECONDLY_ROLLING": "You have reached your ten_secondly_rolling limit.",
     "DAILY": "You have reached your daily limit.",
     "SECONDLY": "You have reached your secondly limit.",
 }
-_NO_TOKEN = (
-    "Authentication credentials not found. This API supports OAuth 2.0 authentication and you "
-    "can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview"
-)
-
-
-class Caller:
-    """Who asks, for which account, and what the faults do to the answer."""
-
-    def __init__(
-        self, simulator: "Simulator", operation: str, family: Family, params: Mapping[str, str]
-    ) -> None:
-        self.simulator = simulator
-        self.params = params
-        """The variable parts of the path."""
-        self.operation = operation
-        self.family: Family = family
-        self.came_at = simulator.clock.now_ms()
-        self.grant: Grant | None = None
-        self.faults: list[Fault] = []
-        self.cut = False
-
-    @property
-    def version(self) -> str:
-        """The version in the path."""
-        return self.params.get("version", "")
-
-    @property
-    def account(self) -> Account:
-        """The account that the token belongs to.
-
-        Raises:
-            HubSpotError: 401, the token belongs to none.
-        """
-        portal_id = self.grant.portal_id if self.grant else None
-        account = self.simulator.world.accounts.get(portal_id or 0)
-        if account is None:
-            raise HubSpotError(401, "INVALID_AUTHENTICATION", _NO_TOKEN)
-        return account
-
-    def seen(self, call: Call) -> Call:
-        """Return the call as this request sees it: now, or under a `stale` fault as it was."""
-        self.simulator.meter(self.account.portal_id).read_at[call.id] = self.came_at
-        for fault in self.faults:
-            if fault.effect == "stale" and fault.object_id in (None, call.id):
-                return call.before(fault.steps)
-        return call
-
-    async def strike(self, object_ids: frozenset[int] | None = None) -> None:
-        """Let faults strike that need no record, or those that wait for one of these records.
-
-        Raises:
-            HubSpotError: a fault is the answer, or the connection is to be cut.
-        """
-        board = self.simulator.switchboard
-        if not board.faults:
-            return
-        portal_id = self.grant.portal_id if self.grant else None
-        struck = board.strike(Asked(self.operation, portal_id, self.came_at), object_ids)
-        self.faults += struck
-        for fault in struck:
-            await self._suffer(fault)
-
-    async def _suffer(self, fault: Fault) -> None:
-        match fault.effect:
-            case "delay":
-                await asyncio.sleep(fault.delay_ms / 1000)
-            case "hang":
-                await asyncio.get_running_loop().create_future()
-            case "cut":
-                self.cut = True
-                raise HubSpotError(500, "CUT", "cut")
-            case "status":
-                raise fault_error(fault)
-            case _:
-                pass
-
-
-def caller_of(request: HubSpotRequest) -> Caller:
-    """Return who asks."""
-    return cast("Caller", request.scope["state"]["caller"])
 
 
 class Gate(ASGIMiddleware):
@@ -183,7 +94,7 @@ class Gate(ASGIMiddleware):
             token = query.get("hapikey", [""])[-1]
         grant = self._simulator.world.grants.get(token)
         if grant is None:
-            raise HubSpotError(401, "INVALID_AUTHENTICATION", _NO_TOKEN)
+            raise HubSpotError(401, "INVALID_AUTHENTICATION", NO_TOKEN)
         late = 0 if grant.expires_at is None else self._simulator.clock.now_ms() - grant.expires_at
         if grant.expires_at is not None and late >= 0:
             message = (

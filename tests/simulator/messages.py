@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tests.simulator.delivery import Tally
 from tests.simulator.meters import Counts
 from tests.simulator.switchboard import Strike
+from tests.simulator.tally import Tally
 
 
 class Create(msgspec.Struct, frozen=True, tag="create", kw_only=True):
@@ -98,40 +98,6 @@ class Done(msgspec.Struct, frozen=True):
     ids: list[int]
 
 
-class TrafficOrder(msgspec.Struct, frozen=True):
-    """Changes per second; 0 stops."""
-
-    rate: float
-    portal_id: int | None = None
-    office_hours: bool = False
-    """Slower at night and at weekends, in the account's time zone."""
-
-
-class CrowdOrder(msgspec.Struct, frozen=True):
-    """Many accounts of uneven size, which share calls and changes per second."""
-
-    accounts: int
-    calls: int = 0
-    rate: float = 0.0
-
-
-class BulkOrder(msgspec.Struct, frozen=True):
-    """So many calls at once: logged in the past and untold, or imported now and told."""
-
-    count: int
-    portal_id: int | None = None
-    told: bool = False
-
-
-class ClockOrder(msgspec.Struct, frozen=True):
-    """Move, set, freeze or resume the clock, in this order."""
-
-    move_ms: int = 0
-    set_ms: int | None = None
-    freeze: bool = False
-    resume: bool = False
-
-
 class ClockState(msgspec.Struct, frozen=True):
     """The simulator's time in epoch ms."""
 
@@ -218,24 +184,6 @@ class Requests(msgspec.Struct, frozen=True):
         return sum(counts.association_reads for counts in self.accounts.values())
 
 
-class AccountOrder(msgspec.Struct, frozen=True):
-    """Open an account."""
-
-    portal_id: int
-    token: str = ""
-    installed: bool = True
-    """Whether the webhook app is installed in a new account."""
-    time_zone: str = ""
-    """Empty = UTC, or as it was."""
-
-
-class InstallOrder(msgspec.Struct, frozen=True):
-    """Install or uninstall the webhook app."""
-
-    installed: bool
-    portal_id: int | None = None
-
-
 class AccountState(msgspec.Struct, frozen=True):
     """An account and how to get in."""
 
@@ -262,11 +210,3 @@ class FaultState(msgspec.Struct, frozen=True):
     active: list[int]
     strikes: list[Strike]
     """The latest thousand, one by one."""
-
-
-class TargetOrder(msgspec.Struct, frozen=True):
-    """Where notifications go from now on."""
-
-    url: str
-    secret: str = ""
-    """Empty = as it was."""

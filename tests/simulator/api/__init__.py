@@ -10,7 +10,8 @@ from tests.simulator.api import (
     batch_edits,
     edits,
     journal,
-    journal_admin,
+    journal_filters,
+    journal_subscriptions,
     oauth,
     objects,
     owners,
@@ -18,6 +19,7 @@ from tests.simulator.api import (
     property_batches,
     search,
     tokens,
+    webhook_subscriptions,
     webhooks,
 )
 
@@ -36,7 +38,9 @@ ROUTES: list[HTTPRouteHandler] = [
     *oauth.ROUTES,
     *tokens.ROUTES,
     *webhooks.ROUTES,
+    *webhook_subscriptions.ROUTES,
     *journal.ROUTES,
-    *journal_admin.ROUTES,
+    *journal_subscriptions.ROUTES,
+    *journal_filters.ROUTES,
 ]
 """Every route of HubSpot's that is simulated."""

@@ -6,8 +6,8 @@ from litestar import Response, get
 
 from tests.simulator.answers import answer
 from tests.simulator.api.reading import of_version
+from tests.simulator.caller import HubSpotRequest, caller_of
 from tests.simulator.clock import iso
-from tests.simulator.gate import HubSpotRequest, caller_of
 from tests.simulator.limits import zone
 
 _DETAILS = ["/account-info/{version:str}/details"]

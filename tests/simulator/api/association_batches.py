@@ -19,7 +19,7 @@ from tests.simulator.api.batch import batch_answer, check_size
 from tests.simulator.api.ends import Ends, Pair, associate, dissociate, read_ends
 from tests.simulator.api.reading import of_version, whole_number
 from tests.simulator.api.writing import Spec, Target
-from tests.simulator.gate import Caller, HubSpotRequest
+from tests.simulator.caller import Caller, HubSpotRequest
 
 
 class Between(msgspec.Struct, frozen=True, rename={"source": "from"}):

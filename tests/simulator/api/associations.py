@@ -16,7 +16,7 @@ from tests.simulator.api.ends import (
 )
 from tests.simulator.api.reading import Query, ids_of, whole_number
 from tests.simulator.api.writing import Spec
-from tests.simulator.gate import HubSpotRequest
+from tests.simulator.caller import HubSpotRequest
 from tests.simulator.model.kinds import SINGULAR, TYPE_IDS
 from tests.simulator.model.reverse import Links
 

@@ -14,8 +14,8 @@ from tests.simulator.api.reading import (
     lookup,
     of_calls,
 )
+from tests.simulator.caller import Caller, HubSpotRequest
 from tests.simulator.clock import iso
-from tests.simulator.gate import Caller, HubSpotRequest
 from tests.simulator.model.records import project, record
 
 MISSING = (

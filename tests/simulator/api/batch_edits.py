@@ -20,7 +20,7 @@ from tests.simulator.api.writing import (
     links_of,
     written_record,
 )
-from tests.simulator.gate import Caller, HubSpotRequest
+from tests.simulator.caller import Caller, HubSpotRequest
 
 T = TypeVar("T", NewCall, BatchEdit)
 MISSING = "Could not get some CALL objects, they may be deleted or not exist."

@@ -16,7 +16,7 @@ from tests.simulator.api.writing import (
     links_of,
     written_record,
 )
-from tests.simulator.gate import HubSpotRequest
+from tests.simulator.caller import HubSpotRequest
 
 
 class MergeOrder(msgspec.Struct, frozen=True, rename="camel"):

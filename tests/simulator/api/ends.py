@@ -5,7 +5,7 @@ import msgspec
 from tests.simulator.answers import invalid, not_found
 from tests.simulator.api.reading import VERSIONS, whole_number
 from tests.simulator.api.writing import actor
-from tests.simulator.gate import Caller, HubSpotRequest, caller_of
+from tests.simulator.caller import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.account import NoSuchCallError
 from tests.simulator.model.calls import Link
 from tests.simulator.model.kinds import FROM_CALL, TO_CALL, plural

@@ -20,8 +20,8 @@ from tests.simulator.answers import (
 )
 from tests.simulator.api.batch import batch_answer, check_size
 from tests.simulator.api.reading import Query, whole_number
+from tests.simulator.caller import Caller, HubSpotRequest, caller_of
 from tests.simulator.clock import iso
-from tests.simulator.gate import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.journal import File
 
 VERSIONS = ("2026-03", "2027-03-beta")

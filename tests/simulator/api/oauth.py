@@ -7,7 +7,7 @@ from litestar import Response, get, post
 
 from tests.simulator.answers import HubSpotError, Json, answer, read_body
 from tests.simulator.api.reading import Query, whole_number
-from tests.simulator.gate import Caller, HubSpotRequest, caller_of
+from tests.simulator.caller import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.apps import App
 from tests.simulator.model.authority import Issued, Refusal, TokenError
 

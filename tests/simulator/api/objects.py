@@ -14,7 +14,7 @@ from tests.simulator.api.reading import (
     of_one_call,
     whole_number,
 )
-from tests.simulator.gate import Caller, HubSpotRequest
+from tests.simulator.caller import Caller, HubSpotRequest
 from tests.simulator.model.calls import Call
 from tests.simulator.model.kinds import SINGULAR, TYPE_IDS, plural
 from tests.simulator.model.properties import Projection

@@ -4,7 +4,7 @@ from litestar import Response, get
 
 from tests.simulator.answers import Json, answer, invalid, not_found
 from tests.simulator.api.reading import Query, of_version, whole_number
-from tests.simulator.gate import HubSpotRequest
+from tests.simulator.caller import HubSpotRequest
 from tests.simulator.model.people import Person
 
 BASES = ["/crm/{version:str}/owners", "/crm/owners/{version:str}"]

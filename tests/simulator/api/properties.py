@@ -8,8 +8,8 @@ from litestar import Response, delete, get, patch, post
 
 from tests.simulator.answers import Json, answer, nothing, read_body
 from tests.simulator.api.reading import Query, of_calls
+from tests.simulator.caller import Caller, HubSpotRequest
 from tests.simulator.clock import iso
-from tests.simulator.gate import Caller, HubSpotRequest
 from tests.simulator.model.definitions import Definition, Modification, Option
 
 BASES = ["/crm/{version:str}/properties/{kind:str}", "/crm/properties/{version:str}/{kind:str}"]

@@ -16,7 +16,7 @@ from tests.simulator.api.properties import (
     shown,
 )
 from tests.simulator.api.reading import of_calls
-from tests.simulator.gate import HubSpotRequest
+from tests.simulator.caller import HubSpotRequest
 from tests.simulator.model.catalogue import CatalogueError
 from tests.simulator.model.definitions import Group
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from tests.simulator.answers import HubSpotError, invalid, not_found
-from tests.simulator.gate import Caller, HubSpotRequest, caller_of
+from tests.simulator.caller import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.calls import Call
 from tests.simulator.model.kinds import plural
 

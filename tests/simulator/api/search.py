@@ -5,7 +5,7 @@ from litestar import Response, post
 from tests.simulator.answers import Json, answer, invalid, read_body
 from tests.simulator.api.objects import under
 from tests.simulator.api.reading import of_calls
-from tests.simulator.gate import HubSpotRequest
+from tests.simulator.caller import HubSpotRequest
 from tests.simulator.model.filters import FilterError
 from tests.simulator.model.records import project, record
 from tests.simulator.model.search import MOST_BODY, SearchRequest

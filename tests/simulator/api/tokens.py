@@ -5,8 +5,8 @@ from litestar import Response, delete, get, post
 
 from tests.simulator.answers import HubSpotError, Json, answer, nothing, read_body
 from tests.simulator.api.oauth import TOKEN, Form, app_of, refusal
+from tests.simulator.caller import Caller, HubSpotRequest, caller_of
 from tests.simulator.clock import iso
-from tests.simulator.gate import Caller, HubSpotRequest, caller_of
 from tests.simulator.model.authority import Refusal, TokenError
 from tests.simulator.model.world import Grant
 

@@ -6,7 +6,7 @@ import msgspec
 
 from tests.simulator.answers import HubSpotError, Json, invalid
 from tests.simulator.api.reading import whole_number
-from tests.simulator.gate import Caller
+from tests.simulator.caller import Caller
 from tests.simulator.model.calls import Actor, Call, Link
 from tests.simulator.model.kinds import FROM_CALL
 from tests.simulator.model.properties import DEFAULTS, Projection
