@@ -16,8 +16,9 @@ from jobs import values
 from jobs.urls import redacted
 from jobs.values import Kind, Secret
 
-Role = Literal["service", "worker", "run", "consumer"]
-"""What a process is: the webhook service, a worker, both in one, or a reader of the streams."""
+Role = Literal["service", "worker", "run", "consumer", "tool"]
+"""What a process is: the webhook service, a worker, both in one, a reader of the streams, or a
+command that says itself what it needs."""
 
 DOCUMENTED_PROPERTIES = (
     "hs_timestamp",
@@ -198,6 +199,7 @@ REQUIRED: Mapping[Role, tuple[str, ...]] = {
     "worker": ("redis_url",),
     "run": ("hubspot_client_secret", "public_url"),
     "consumer": ("redis_url",),
+    "tool": (),
 }
 """What each role cannot do without."""
 
@@ -256,6 +258,8 @@ def load(environ: Mapping[str, str], *, role: Role) -> Settings:
 
 def _missing(found: Mapping[str, object], role: Role) -> Iterable[tuple[str, str]]:
     """Yield the absent settings that the role, or another setting, asks for, each with a reason."""
+    if role == "tool":
+        return
     for name in REQUIRED[role]:
         if name not in found:
             yield name, f"is required by callstream {role}"
