@@ -19,7 +19,7 @@ from jobs.hubspot.refusal import decode_error
 from jobs.hubspot.transport import FORM, Answer, Request, Transport
 from jobs.values import Secret
 
-_OK: Final = frozenset({200, 204})
+_OK: Final = 200
 _REFUSALS: Final = frozenset({400, 401, 403})
 _APP: Final = frozenset(
     {"BAD_CLIENT_ID", "BAD_CLIENT_SECRET", "invalid_client", "unauthorized_client"}
@@ -70,7 +70,7 @@ class OAuth:
     ) -> None:
         """Ask as the app `client_id`, whose installs come back to `redirect_url`."""
         self._transport = transport
-        self._paths = paths
+        self._path = paths.token
         self._client_id = client_id
         self._client_secret = client_secret
         self._redirect_url = redirect_url
@@ -88,13 +88,8 @@ class OAuth:
         """Return a new access token; the earlier one works on until it expires."""
         return await self._granted(grant_type="refresh_token", refresh_token=refresh.reveal())
 
-    async def revoke(self, refresh: Secret) -> None:
-        """Make a refresh token void."""
-        kind = "refresh_token"
-        await self._post(self._paths.revocation, token=refresh.reveal(), token_type_hint=kind)
-
     async def _granted(self, **fields: str) -> Grant:
-        answer = await self._post(self._paths.token, **fields)
+        answer = await self._post(**fields)
         detail: str
         try:
             issued = _issued.decode(answer.body)
@@ -111,13 +106,13 @@ class OAuth:
             )
         raise PortalFailure(kind="undecodable", detail=detail, status=answer.status)
 
-    async def _post(self, path: str, **fields: str) -> Answer:
+    async def _post(self, **fields: str) -> Answer:
         app = {"client_id": self._client_id, "client_secret": self._client_secret.reveal()}
         body = urlencode({**fields, **app}).encode()
         answer = await self._transport.send(
-            Request("POST", path, body=body, content_type=FORM), None
+            Request("POST", self._path, body=body, content_type=FORM), None
         )
-        if answer.status in _OK:
+        if answer.status == _OK:
             return answer
         raise refusal_of(answer)
 

@@ -42,8 +42,6 @@ class Paths:
         """The account's call outcomes; has no newer version."""
         self.token = f"/oauth/{version if version in _OAUTH else _OAUTH_OTHERWISE}/token"
         """Gives OAuth tokens."""
-        self.revocation = f"{self.token}/revoke"
-        """Makes a refresh token void."""
 
     @property
     def calls(self) -> str:

@@ -1,11 +1,11 @@
 """The install flow: from a link, over HubSpot's consent page, to an account that is connected.
 
 An install is bound to the browser that began it, by a word in a cookie, and comes back once, within
-ten minutes. Nobody installs by surprise: OAUTH_ALLOWED_PORTALS or a link says who may, and what an
-account that may not had granted is made void.
+ten minutes. Nobody installs by surprise: OAUTH_ALLOWED_PORTALS or a link says who may. What another
+account grants is dropped, not revoked: HubSpot does not say whether that would cut off another
+deployment of the same app.
 """
 
-import contextlib
 import time
 from collections.abc import Mapping
 from enum import Enum
@@ -181,7 +181,7 @@ class InstallFlow:
         grant, portal_id = await self._granted(code, install.verifier)
         reason = self._forbids(portal_id, invitation)
         if reason is not None:
-            await self._undo(portal_id, grant)
+            _log.warning("install not allowed", portal_id=portal_id, reason=reason.value)
             raise InstallError(reason, portal_id)
         age_ms = round((time.monotonic() - began) * 1000)
         issue = issue_of(self._vault, portal_id, grant, age_ms)
@@ -215,17 +215,6 @@ class InstallFlow:
         allowed: tuple[int, ...] | Literal["*"] = self._settings.oauth_allowed_portals
         welcome = allowed == ANYONE or portal_id in allowed
         return None if welcome else Reason.NOT_ALLOWED
-
-    async def _undo(self, portal_id: int, grant: Grant) -> None:
-        """Give back what an account granted that may not be connected.
-
-        Unless it is connected already: HubSpot may have given the same refresh token again.
-        """
-        _log.warning("install not allowed", portal_id=portal_id)
-        if await self._register.records([portal_id]):
-            return
-        with contextlib.suppress(HubSpotError):
-            await self._oauth.revoke(grant.refresh)
 
 
 def _same(one: Secret, other: Secret) -> bool:
