@@ -18,6 +18,7 @@ from jobs.latency import side_by_side
 from jobs.ledger import Claim, Later, Outcome, Verdict
 from jobs.publishing import Setting, publish, take_tickets
 from jobs.reading import Found, Round, read_round
+from jobs.reconciliation.missed import missed_among
 from jobs.stream import StaleProjectionError
 from jobs.timing import Timing
 from jobs.verdicts import doubling
@@ -43,7 +44,9 @@ async def fetch_calls(context: Context, portal_id: int, bell_id: str) -> None:
     Raises:
         redis.RedisError: Redis is away; the lease ends by itself and the sweep rings again.
     """
-    allowed = side_by_side(context.budget.rate(portal_id), context.latency.mean_ms, context.slots)
+    allowed = side_by_side(
+        context.budget.spending(portal_id).rate, context.latency.mean_ms, context.slots
+    )
     claim = await context.ledger.claim(portal_id, bell_id, side_by_side=allowed)
     if not claim.token:
         await context.doorbells.ring(claim.bells)
@@ -71,7 +74,7 @@ async def _process(
         return _handed_back(claim), portal_outcome(failure, claim.failures, context.timing)
     cost = 1 + len(projection.associations)
     wait_ms = await context.budget.take(portal_id, cost)
-    pace_ms = context.budget.pace_ms(portal_id, cost)
+    pace_ms = context.budget.spending(portal_id).pace_ms(cost)
     if wait_ms:
         return _handed_back(claim), Outcome("waits", wait_ms, "budget", pace_ms)
     tickets = await take_tickets(context.stream, portal_id, ids)
@@ -110,6 +113,8 @@ async def _publish(context: Context, setting: Setting, judgement: Judgement) -> 
         context.follow_projection(setting.portal_id, error.generation)
         again_ms = context.timing.again_first_ms
         return verdicts + [Later(offer.work.call_id, again_ms) for offer in judgement.offers]
+    misses = missed_among(judgement.offers, outcomes, setting.now)
+    await context.missed.note(setting.portal_id, misses)
     for offer in judgement.offers:
         outcome = outcomes[offer.work.call_id]
         verdicts.append(after_publishing(offer, outcome, context.timing))

@@ -34,6 +34,7 @@ from redis.asyncio import Redis
 from jobs.deadletters import FIELDS, DeadLetter
 from jobs.deadletters import fields as dead_letter_fields
 from jobs.hints import HARD_BYTES, SOFT_BYTES, Hint, pack
+from jobs.hubspot.breaker import breaker_keys
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing
@@ -135,6 +136,20 @@ class _Settled(msgspec.Struct, frozen=True, array_like=True):
     bells: list[Bell]
 
 
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a portal's calls may be read, and how many wait for that."""
+
+    now: int
+    """Redis' epoch ms."""
+    open: bool
+    connected_at: int
+    """When it was first connected, in Redis' epoch ms; 0 = never."""
+    asleep_until: int
+    """Redis' epoch ms; 0 = awake."""
+    waiting: int
+    """Calls that are due."""
+
+
 class PortalState(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger holds of one portal."""
 
@@ -150,13 +165,14 @@ class PortalState(msgspec.Struct, frozen=True, kw_only=True):
     """Redis' epoch ms; 0 = nothing is due."""
 
 
-def _limits(timing: Timing) -> bytes:
+def _limits(timing: Timing, namespace: str) -> bytes:
     return _packer.encode(
         {
             "batch": BATCH,
             "bell": timing.bell_ms,
             "bell_crowded": timing.bell_crowded_ms,
             "bell_slack": BELL_SLACK_MS,
+            "breaker": breaker_keys(namespace).breaker,
             "fleet_beat": timing.fleet_beat_ms,
             "hard": HARD_BYTES,
             "letter_fields": FIELDS,
@@ -247,7 +263,8 @@ class Ledger:
         self._prefix = f"{space}ledger:"
         self._portals = f"{self._prefix}portals"
         self._dead = f"{space}calls:dead"
-        self._constants = (self._prefix, _limits(timing))
+        self._constants = (self._prefix, _limits(timing, namespace))
+        self._waking = breaker_keys(namespace).waking
         self._timing = timing
         self._mark = self._script("mark")
         self._claim = self._script("claim")
@@ -337,7 +354,7 @@ class Ledger:
         """
         turn_ms = 5 * self._timing.sweep_every_ms
         answer = await self._sweep(
-            [self._portals, queue], [*self._constants, worker, turn_ms, SWEEP_RINGS]
+            [self._portals, queue, self._waking], [*self._constants, worker, turn_ms, SWEEP_RINGS]
         )
         return _decode(answer, list[Bell])
 
@@ -355,6 +372,22 @@ class Ledger:
     async def connect(self, portal_id: int) -> list[Bell]:
         """Let the portal's calls be read, and forget its sleep; return the doorbells to ring."""
         return await self._change(portal_id, "connect")
+
+    async def door(self, portal_id: int) -> Door:
+        """Return whether the portal's calls may be read."""
+        key = f"{self._prefix}{portal_id}"
+        seconds, micros = await self._redis.time()
+        now = seconds * 1000 + micros // 1000
+        fields = await command(self._redis, "HMGET", key, "open", "connected_at", "asleep_until")
+        is_open, connected_at, asleep_until = cast("Sequence[bytes | None]", fields)
+        waiting = await command(self._redis, "ZCOUNT", f"{key}:due", "-inf", now)
+        return Door(
+            now=now,
+            open=is_open == b"1",
+            connected_at=int(connected_at or 0),
+            asleep_until=int(asleep_until or 0),
+            waiting=cast("int", waiting),
+        )
 
     async def disconnect(self, portal_id: int, why: str) -> None:
         """Keep the portal's marks but read none of its calls until it is connected again."""

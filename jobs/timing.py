@@ -57,6 +57,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """First sleep of a portal whose API fails; doubles each time."""
     portal_backoff_last_ms: int = 300_000
     """Longest sleep of a portal whose API fails."""
+    probe_first_ms: int = 1_000
+    """How long after an outage of HubSpot's API was noticed it is probed; doubles each time."""
+    probe_last_ms: int = 15_000
+    """The longest time between two probes of an API that is out."""
     request_timeout_ms: int = 10_000
     """How long one HubSpot request may take."""
     token_recheck_ms: int = 2_000

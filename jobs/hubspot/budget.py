@@ -34,10 +34,13 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 
+from jobs.hubspot.breaker import TRIPS_AT, breaker_keys
 from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.limits import read_rate_headers
+from jobs.hubspot.spending import Spending
 from jobs.scripts import Script, source
 from jobs.timing import Timing
 
@@ -54,12 +57,7 @@ _BESIDE: Final = 0.5
 their requests that cannot be seen yet."""
 
 
-class _Taken(msgspec.Struct, frozen=True, array_like=True):
-    wait_ms: int
-    cap: int
-    window_ms: int
-    used: int
-    frees_ms: int
+_log = structlog.get_logger(__name__)
 
 
 class Budget:
@@ -86,33 +84,41 @@ class Budget:
             clock: Lua source of `now_ms()`, for tests; by default it tells the server's time.
         """
         self._prefix = f"{namespace}:budget:" if namespace else "budget:"
+        self._breaker = breaker_keys(namespace)
         self._timing = timing
         self._rate_limit = rate_limit
         self._reserve = reserve
         self._share = (1 - reserve) * _MARGIN
-        self._last: dict[int, _Taken] = {}
-        """What the last taker of this process was told, by portal."""
-        told = clock or source("budget/clock")
-        self._take, self._learn, self._cool = (
-            Script(
-                redis, text="\n".join((told, source("budget/windows"), source(f"budget/{name}")))
-            )
-            for name in ("take", "learn", "cool")
+        self._told: dict[int, Spending] = {}
+        """What this process was told last, by portal."""
+        shared = (
+            clock or source("budget/clock"),
+            source("budget/windows"),
+            source("budget/breaker"),
+        )
+        self._take, self._learn, self._cool, self._fail = (
+            Script(redis, text="\n".join((*shared, source(f"budget/{name}"))))
+            for name in ("take", "learn", "cool", "fail")
         )
 
     async def take(self, portal_id: int, cost: int = 1, kind: Kind = "burst") -> int:
         """Grant `cost` requests at once and return 0, or grant none and return the ms to wait.
 
         A taker that waits that long is granted unless another came first. While HubSpot's count
-        must be found out, and while a daily limit is spent, it is the time to look again. A cost
-        above the whole window is granted once the window is empty.
+        must be found out, while a daily limit is spent, and while HubSpot's API is out, it is the
+        time to look again. A cost above the whole window is granted once the window is empty.
 
         Raises:
             redis.RedisError: it may have been granted; the requests count in that case.
         """
         rate_limit, window_ms = self._defaults(kind)
         answer = await self._take(
-            [f"{self._prefix}epoch", self._key(portal_id), f"{self._key(portal_id)}:{kind}"],
+            [
+                f"{self._prefix}epoch",
+                self._key(portal_id),
+                f"{self._key(portal_id)}:{kind}",
+                self._breaker.breaker,
+            ],
             [
                 kind,
                 cost,
@@ -125,12 +131,13 @@ class Budget:
                 self._timing.pace_ms,
                 self._timing.portal_backoff_last_ms,
                 _REMEMBERED_MS,
+                self._timing.probe_last_ms,
             ],
         )
-        taken = msgspec.convert(answer, _Taken)
+        told = msgspec.convert(answer, Spending)
         if kind == "burst":
-            self._last[portal_id] = taken
-        return taken.wait_ms
+            self._told[portal_id] = told
+        return told.wait_ms
 
     async def learn(
         self,
@@ -139,8 +146,16 @@ class Budget:
         *,
         elapsed_ms: int,
         kind: Kind = "burst",
+        works: bool = True,
     ) -> None:
-        """Take over what an answer's rate-limit headers say; `elapsed_ms` is how long it took.
+        """Take over what an answer's rate-limit headers say.
+
+        Args:
+            portal_id: whose request was answered.
+            headers: of the answer.
+            elapsed_ms: how long it took.
+            kind: which window the request fell into.
+            works: the answer shows that HubSpot's API works, which ends an outage.
 
         Raises:
             redis.RedisError: it may not have been taken over.
@@ -149,8 +164,15 @@ class Budget:
         window_ms = self._timing.budget_window_ms
         if said.interval_ms is not None:
             window_ms = math.ceil(said.interval_ms * _MARGIN)
-        await self._learn(
-            [f"{self._prefix}epoch", self._key(portal_id), f"{self._key(portal_id)}:burst"],
+        was_out_ms = await self._learn(
+            [
+                f"{self._prefix}epoch",
+                self._key(portal_id),
+                f"{self._key(portal_id)}:burst",
+                self._breaker.breaker,
+                self._breaker.failing,
+                self._breaker.waking,
+            ],
             [
                 kind,
                 max(0, elapsed_ms),
@@ -160,8 +182,29 @@ class Budget:
                 _word(said.remaining),
                 _word(said.daily),
                 _word(said.daily_remaining),
+                int(works),
             ],
         )
+        if was_out_ms:
+            _log.warning("HubSpot's API answers again", was_out_ms=was_out_ms)
+
+    async def fail(self, portal_id: int) -> None:
+        """Count a request that was not answered, or whose answer says that HubSpot's API fails.
+
+        Raises:
+            redis.RedisError: it may not have been counted.
+        """
+        opened = await self._fail(
+            [self._breaker.breaker, self._breaker.failing],
+            [
+                str(portal_id),
+                TRIPS_AT,
+                self._timing.probe_first_ms,
+                2 * self._timing.portal_backoff_last_ms,
+            ],
+        )
+        if opened:
+            _log.warning("HubSpot's API is out: it is probed until it answers", accounts=TRIPS_AT)
 
     async def cool(self, portal_id: int, failure: PortalFailure, kind: Kind = "burst") -> int:
         """Let exactly what a 429 names rest until the told time, and return the ms until then.
@@ -183,24 +226,14 @@ class Budget:
         answer = await self._cool([self._key(portal_id)], [rests, max(1, wait_ms), _REMEMBERED_MS])
         return msgspec.convert(answer, int)
 
-    def rate(self, portal_id: int) -> float:
-        """Return the requests per second that the account is allowed, as this process knows it."""
-        last = self._last.get(portal_id)
-        if last is None:
-            return self._rate_limit * self._share * 1000 / self._timing.budget_window_ms
-        return last.cap * 1000 / last.window_ms
-
-    def pace_ms(self, portal_id: int, cost: int) -> int:
-        """Return how far apart takers of `cost` lie if the account's window is to last; 0 = close.
-
-        Up to half of the window may go in one burst. The other half is spread over the time until
-        the burst leaves the window: who goes on in a burst waits for most of a window afterwards.
-        """
-        last = self._last.get(portal_id)
-        if last is None or 2 * last.used <= last.cap:
-            return 0
-        left = max(cost, last.cap - last.used)
-        return max(cost * last.window_ms // last.cap, cost * last.frees_ms // left)
+    def spending(self, portal_id: int) -> Spending:
+        """Return what this process was told last of the account's window."""
+        told = self._told.get(portal_id)
+        if told is not None:
+            return told
+        return Spending(
+            0, max(1, int(self._rate_limit * self._share)), self._timing.budget_window_ms
+        )
 
     def _key(self, portal_id: int) -> str:
         return f"{self._prefix}{portal_id}"

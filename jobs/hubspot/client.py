@@ -28,6 +28,7 @@ from jobs.values import Secret
 
 _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401
+_SERVER_ERROR: Final = 500
 _LONGEST_LIST: Final = 4_000
 """Characters of property names that a URL may carry; HubSpot answers 414 from a length on that it
 does not document."""
@@ -252,8 +253,20 @@ class HubSpot:
         wait_ms = 0 if prepaid else await self._budget.take(portal_id, kind=kind)
         if wait_ms:
             raise PortalFailure(kind="budget", retry_after_ms=wait_ms)
-        answer = await self._transport.send(request, token)
-        await self._budget.learn(portal_id, answer.headers, elapsed_ms=answer.elapsed_ms, kind=kind)
+        try:
+            answer = await self._transport.send(request, token)
+        except PortalFailure:
+            await self._budget.fail(portal_id)
+            raise
+        await self._budget.learn(
+            portal_id,
+            answer.headers,
+            elapsed_ms=answer.elapsed_ms,
+            kind=kind,
+            works=answer.status < _SERVER_ERROR,
+        )
+        if answer.status >= _SERVER_ERROR:
+            await self._budget.fail(portal_id)
         return answer
 
 

@@ -230,7 +230,7 @@ async def test_the_share_is_a_rate(redis: Redis, limit: int, share: int) -> None
 
     assert await budget.take(PORTAL, share) == 0
     assert await budget.take(PORTAL, 1) > 0
-    assert budget.rate(PORTAL) * 10 == pytest.approx(limit * 0.9, abs=1)
+    assert budget.spending(PORTAL).rate * 10 == pytest.approx(limit * 0.9, abs=1)
 
 
 async def test_without_a_reserve_the_limit_is_granted(redis: Redis) -> None:

@@ -49,7 +49,11 @@ class World:
         self._transport = transport
 
     def client(
-        self, version: str = "2026-03", *, token: str = "", kind: type[StaticAccount] = StaticAccount
+        self,
+        version: str = "2026-03",
+        *,
+        token: str = "",
+        kind: type[StaticAccount] = StaticAccount,
     ) -> HubSpot:
         """Return a client for one path style."""
         paths = Paths(version)
@@ -292,7 +296,7 @@ async def test_limits_are_learned_from_answers(world: World) -> None:
     await world.read()
     await world.budget.take(world.portal_id)
 
-    assert world.budget.rate(world.portal_id) * 10 == pytest.approx(200 * 0.9, abs=1)
+    assert world.budget.spending(world.portal_id).rate * 10 == pytest.approx(200 * 0.9, abs=1)
 
 
 async def test_nothing_is_asked_beyond_the_budget(world: World) -> None:

@@ -37,9 +37,9 @@ async def test_half_of_the_window_may_go_in_a_burst(redis: Redis) -> None:
     """No pace is told while the window is half empty, or before anything was taken."""
     budget = timeless_budget(redis)
     await settled(redis, budget)
-    assert budget.pace_ms(PORTAL, COST) == 0
+    assert budget.spending(PORTAL).pace_ms(COST) == 0
     await budget.take(PORTAL, 46)
-    assert budget.pace_ms(PORTAL, COST) == 0
+    assert budget.spending(PORTAL).pace_ms(COST) == 0
 
 
 async def test_rest_of_the_window_lasts_until_the_burst_leaves_it(redis: Redis) -> None:
@@ -50,8 +50,8 @@ async def test_rest_of_the_window_lasts_until_the_burst_leaves_it(redis: Redis) 
     await time.on(1_000)
     await budget.take(PORTAL, 1)
     left = 92 - 47
-    assert budget.pace_ms(PORTAL, COST) == COST * (10_251 - 1_000) // left
-    assert budget.pace_ms(PORTAL, 1) == (10_251 - 1_000) // left
+    assert budget.spending(PORTAL).pace_ms(COST) == COST * (10_251 - 1_000) // left
+    assert budget.spending(PORTAL).pace_ms(1) == (10_251 - 1_000) // left
 
 
 @pytest.mark.parametrize("every_ms", [1, 100, 250, 700])
@@ -63,7 +63,7 @@ async def test_paced_taker_never_waits(redis: Redis, every_ms: int) -> None:
     apart: list[int] = []
     for _ in range(100):
         waits.append(await budget.take(PORTAL, COST))
-        apart.append(max(every_ms, budget.pace_ms(PORTAL, COST)))
+        apart.append(max(every_ms, budget.spending(PORTAL).pace_ms(COST)))
         await time.on(apart[-1])
     assert set(waits) == {0}
     assert max(apart) <= 2.5 * max(EVEN, every_ms)

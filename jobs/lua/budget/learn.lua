@@ -3,12 +3,14 @@
 -- KEYS  1 `budget:epoch`            since when Redis has lost nothing
 --       2 `budget:<portal>`         hash: what was learned of the account
 --       3 `budget:<portal>:burst`   log of the burst window
+--       4 `breaker`, 5 `breaker:failing`, 6 `breaker:waking` (see breaker.lua)
 -- ARGV  1 kind of the request that was answered: `burst` or `search`
 --       2 ms from sending the request to its answer
 --       3 ms for which an unused account is remembered
 --       4 limit per window, 5 its window in ms, 6 what is left of it; empty = HubSpot did not say
 --       7 daily limit, 8 what is left of it; empty = HubSpot did not say
--- Answer: how many requests of others HubSpot had counted in the window
+--       9 1 = the answer shows that HubSpot's API works
+-- Answer: for how many ms the breaker was open, if this answer has closed it, else 0
 --
 -- Atomic because the count that HubSpot answered is compared with the log, and the most that was
 -- seen of others is read, compared and written.
@@ -65,4 +67,4 @@ elseif kind == 'burst' then
   redis.call('HSET', KEYS[2], 'blind', since)
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-return others
+return ARGV[9] == '1' and recover(KEYS[4], KEYS[5], KEYS[6], now) or 0

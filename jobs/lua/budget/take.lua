@@ -3,6 +3,7 @@
 -- KEYS  1 `budget:epoch`            since when Redis has lost nothing
 --       2 `budget:<portal>`         hash: what was learned of the account (see jobs/hubspot/budget.py)
 --       3 `budget:<portal>:<kind>`  log of the kind's window
+--       4 `breaker`                 open while HubSpot's API is out (see breaker.lua)
 -- ARGV  1 kind: `burst` or `search`
 --       2 cost
 --       3 limit per window until one is learned
@@ -14,6 +15,7 @@
 --       9 ms after which a taker looks again while another one's answer is awaited
 --       10 ms after which one taker may find out whether a spent daily limit was renewed
 --       11 ms for which an unused account is remembered
+--       12 the most ms between two probes of an API that is out
 -- Answer: {ms to wait, 0 = granted; requests that the window takes; the window in ms; requests that
 --          it holds now; ms after which the first of them leaves it}
 --
@@ -71,6 +73,11 @@ if left and left - math.floor(daily * tonumber(ARGV[6])) < cost then
   wait = math.max(wait, again)
 end
 
+local probe_at = probe_time(KEYS[4])
+if probe_at then
+  wait = math.max(wait, probe_at - now)
+end
+
 pull_back(KEYS[3], now)
 wait = math.max(wait, window_wait(KEYS[3], now, window, cap, cost))
 if wait > 0 then
@@ -89,6 +96,9 @@ if left then
 end
 if probing then
   redis.call('HSET', KEYS[2], 'probe', since)
+end
+if probe_at then
+  send_probe(KEYS[4], now, tonumber(ARGV[12]))
 end
 if looking then
   redis.call('HSET', KEYS[2], 'seen', whole(now))

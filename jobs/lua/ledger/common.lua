@@ -14,6 +14,9 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local VARIADIC = 500 -- arguments that one call may carry without nearing Lua's stack limit
 
+-- While HubSpot's API is out, when it may next be probed (jobs/hubspot/budget.py); else nil.
+local probe_at = tonumber(redis.call('HGET', limits.breaker, 'probe_at') or nil)
+
 local function room(portal, name)
   return prefix .. portal .. ':' .. name
 end
@@ -76,8 +79,10 @@ local function has_bell_by(portal, moment)
 end
 
 -- Records a doorbell for the portal if a claim would soon be useful and none is on its way.
--- Answers {portal, bell id, delay in ms}, or nil. The caller rings it.
-local function ring(portal, state)
+-- Answers {portal, bell id, delay in ms}, or nil. The caller rings it. While HubSpot's API is out
+-- only a probe is rung for.
+local function ring(portal, state, is_probe)
+  if probe_at and not is_probe then return nil end
   local first = state.open and earliest(portal)
   if not first then return nil end
   local moment = math.max(first, state.asleep_until, now)

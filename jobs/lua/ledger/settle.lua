@@ -82,20 +82,23 @@ redis.call('PEXPIRE', room(portal, 'recent'), limits.recent)
 
 local outcome = cmsgpack.unpack(ARGV[6])
 local key, state = prefix .. portal, portal_state(portal)
+local sleep = outcome[2]
+if probe_at then sleep = math.min(sleep, math.max(0, probe_at - now)) end
 if not state.open then
   -- Disconnected, or removed, while the claim was read: that stands.
 elseif outcome[1] == 'well' and state.failures > 0 then
   redis.call('HDEL', key, 'failures', 'why')
   state.failures = 0
 elseif outcome[1] == 'failed' or outcome[1] == 'waits' then
-  -- Claims side by side fail together: only the first counts.
-  if outcome[1] == 'failed' and state.asleep_until <= now then
+  -- Claims side by side fail together: only the first counts. While HubSpot's API is out its probes
+  -- stand in for the portal's own backoff.
+  if outcome[1] == 'failed' and state.asleep_until <= now and not probe_at then
     state.failures = redis.call('HINCRBY', key, 'failures', 1)
   end
-  state.asleep_until = math.max(state.asleep_until, now + outcome[2])
+  state.asleep_until = math.max(state.asleep_until, now + sleep)
   redis.call('HSET', key, 'asleep_until', state.asleep_until, 'why', outcome[3])
 end
-if outcome[4] then
+if state.open and outcome[4] then
   redis.call('HSET', key, 'pace', outcome[4])
   state.pace = math.max(limits.pace, outcome[4])
 end
