@@ -52,6 +52,14 @@ class Installed:
         self._held: dict[int, _Held] = {}
         self._busy: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
+    async def portals(self) -> list[int]:
+        """Return the accounts that have installed the app, disconnected ones among them.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        return await self._register.portals()
+
     async def token(self, portal_id: int, *, refused: Secret | None = None) -> Secret | None:
         """Return a token of the account, another one than HubSpot has `refused`.
 
@@ -71,6 +79,14 @@ class Installed:
                 held = await self._obtain(portal_id, held, refused)
                 self._held[portal_id] = held
             return held.access
+
+    async def portals(self) -> list[int]:
+        """Return the accounts that have installed the app, disconnected ones included.
+
+        Raises:
+            redis.RedisError: Redis was away.
+        """
+        return await self._register.portals()
 
     async def _obtain(self, portal_id: int, held: _Held | None, refused: Secret | None) -> _Held:
         """Look, and refresh or wait, until there is a token to use."""
