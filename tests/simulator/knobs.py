@@ -28,6 +28,14 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Associations of one record and type per page."""
     merged_ids: Literal["absent", "survivor"] = "absent"
     """What a read of a merged id finds: nothing, or the surviving record under its own id."""
+    archiving_moves_date: bool = False
+    """Whether archiving a call moves its `updatedAt`; restoring and merging do."""
+    linking_moves_date: bool = False
+    """Whether an association change moves the call's `updatedAt`."""
+    archived_links: bool = True
+    """Whether the associations of archived calls are still answered."""
+    refused_count: bool = False
+    """Whether requests that were answered 429 count against the limit."""
     token_life_ms: int = 1_800_000
     """How long a new OAuth access token lives."""
     max_url: int = 16_384

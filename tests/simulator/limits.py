@@ -97,14 +97,14 @@ class Limits:
             self._day, self._today = day, 0
         if not oauth and self._today >= knobs.daily_limit:
             refused = "DAILY"
-        if not refused:
-            used += 1
+        if not refused or knobs.refused_count:
+            used = min(limit, used + 1)
             window.add(now_ms, knobs.rate_window_ms)
             self._today += not oauth
         headers = {
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(knobs.rate_window_ms),
             "X-HubSpot-RateLimit-Max": str(limit),
-            "X-HubSpot-RateLimit-Remaining": str(limit - used),
+            "X-HubSpot-RateLimit-Remaining": str(max(0, limit - used)),
             "X-HubSpot-RateLimit-Secondly": str(max(1, limit // 10)),
             "X-HubSpot-RateLimit-Secondly-Remaining": str(max(0, min(limit // 10, limit - used))),
         }

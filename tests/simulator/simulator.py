@@ -77,6 +77,8 @@ class Simulator:
             msgspec.ValidationError: a knob is unknown or has a wrong value.
         """
         self.knobs = msgspec.convert(msgspec.to_builtins(self.knobs) | knobs, Knobs)
+        self.world.habits.archiving_moves_date = self.knobs.archiving_moves_date
+        self.world.habits.linking_moves_date = self.knobs.linking_moves_date
         self.journal.every_ms = self.knobs.journal_every_ms
         self.journal.file_size = self.knobs.journal_file_size
         self.journal.keep_ms = self.knobs.journal_keep_ms

@@ -58,7 +58,7 @@ class Exchange:
 
     def _scope(self) -> dict[str, Any]:
         request = self._request
-        path, _, query = request.path_qs.partition("?")
+        path, _, query = request.raw_path.partition("?")
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -66,8 +66,8 @@ class Exchange:
             "method": request.method,
             "scheme": "http",
             "path": unquote(path),
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
+            "raw_path": path.encode(errors="replace"),
+            "query_string": query.encode(errors="replace"),
             "root_path": "",
             "headers": [(name.lower(), value) for name, value in request.raw_headers],
             "server": ("127.0.0.1", 0),

@@ -123,3 +123,20 @@ def test_unique_values_find_their_call(account: Account) -> None:
     assert account.unique_id("hs_unique_creation_key", "k") == call.id
     account.update(call.id, {"hs_unique_creation_key": "l"})
     assert account.unique_id("hs_unique_creation_key", "k") is None
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_what_moves_the_date_can_be_chosen(simulator: Simulator, moves: bool) -> None:  # noqa: FBT001 - a parameter
+    """Archiving and linking move a call's date of modification only if the knobs say so."""
+    simulator.turn(archiving_moves_date=moves, linking_moves_date=moves)
+    account = simulator.world.accounts[simulator.settings.portal_id]
+    linked, archived = account.create({}), account.create({})
+    simulator.clock.move(1_000)
+    account.associate(linked.id, CONTACT)
+    account.archive(archived.id)
+    assert (linked.updated_at != linked.created_at) is moves
+    assert (archived.updated_at != archived.created_at) is moves
+    simulator.clock.move(1_000)
+    before = linked.updated_at
+    account.dissociate(linked.id, CONTACT)
+    assert (linked.updated_at != before) is moves

@@ -7,6 +7,7 @@ import pytest
 from tests.simulator.model.account import Account
 from tests.simulator.model.calls import Link
 from tests.simulator.simulator import Simulator
+from tests.simulator.truth import true_call
 from tests.simulator_tests.api import Api
 
 V4, DATED = "/crm/v4/associations", "/crm/associations/2026-03"
@@ -97,3 +98,22 @@ async def test_types_must_fit(api: Api, account: Account) -> None:
     gone = "/crm/v4/objects/calls/7/associations/default/contacts/5"
     assert (await api.ask("PUT", gone)).status == 404
     assert (await api.post(f"{V4}/contacts/deals/batch/read", {"inputs": []})).status == 400
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_archived_calls_may_hide_their_associations(
+    api: Api,
+    simulator: Simulator,
+    account: Account,
+    shown: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """As the knob says, in lists, in batches and in the truth alike."""
+    simulator.turn(archived_links=shown)
+    call = account.create({})
+    account.associate(call.id, Link("contacts", 5, 194))
+    account.archive(call.id)
+    batch = await api.post(f"{V4}/calls/contacts/batch/read", {"inputs": [{"id": str(call.id)}]})
+    one = await api.get(f"/crm/v3/objects/calls/{call.id}?archived=true&associations=contacts")
+    assert bool(batch.results) is shown
+    assert ("associations" in one.json) is shown
+    assert bool(true_call(simulator, account.portal_id, call).associations) is shown

@@ -103,3 +103,15 @@ async def test_counts_tell_reads_apart(api: Api, simulator: Simulator) -> None:
     assert (counts.object_reads, counts.association_reads) == (3, 1)
     assert (counts.refused, counts.peak_10s) == (1, 4)
     assert counts.by_status == {200: 1, 207: 2, 429: 1}
+
+
+async def test_refused_requests_may_count(api: Api, simulator: Simulator) -> None:
+    """If refused requests count, whoever goes on asking stays refused."""
+    for counts, status in ((False, 200), (True, 429)):
+        simulator.clock.move(60_000)
+        simulator.turn(rate_limit=1, refused_count=counts)
+        await api.get(CALLS)
+        simulator.clock.move(5_000)
+        assert (await api.get(CALLS)).status == 429
+        simulator.clock.move(5_000)
+        assert (await api.get(CALLS)).status == status

@@ -69,7 +69,8 @@ def links_from(caller: Caller, ends: Ends, object_id: str | int) -> Links:
     if call is None:
         return {}
     seen = caller.seen(call)
-    return seen.links.get(ends.there, {}) if seen.state in ("live", "archived") else {}
+    readable = ("live", "archived") if caller.simulator.knobs.archived_links else ("live",)
+    return seen.links.get(ends.there, {}) if seen.state in readable else {}
 
 
 def associate(caller: Caller, ends: Ends, pair: Pair, type_id: int = 0) -> None:

@@ -81,7 +81,8 @@ def associations(call: Call, kinds: list[str], page: int) -> dict[str, Json]:
 def full_record(caller: Caller, call: Call, wanted: Projection, query: Query) -> dict[str, Json]:
     """Return a call with the associations that the query asks for."""
     body = record(call, wanted)
-    if kinds := query.many("associations"):
+    hidden = call.state == "archived" and not caller.simulator.knobs.archived_links
+    if (kinds := query.many("associations")) and not hidden:
         shown = associations(call, kinds, caller.simulator.knobs.association_page)
         if shown:
             body["associations"] = shown

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.simulator.clock import Clock, iso
-from tests.simulator.model.calls import SOMEBODY, Actor, Call, Change, Link
+from tests.simulator.model.calls import NOTHING, SOMEBODY, Actor, Call, Change, Link
 from tests.simulator.model.catalogue import Catalogue
 from tests.simulator.model.definitions import Definition
 from tests.simulator.model.dispositions import DISPOSITIONS
@@ -21,14 +21,25 @@ class NoSuchCallError(LookupError):
     """The account has no call of that id in the wanted state."""
 
 
+class Habits:
+    """What HubSpot does not document, alike for all accounts."""
+
+    def __init__(self) -> None:
+        self.archiving_moves_date = False
+        self.linking_moves_date = False
+
+
 class Account:
     """The state of one account and the log of all its changes.
 
     Every change goes through `commit`: into the call, the log, the indexes, and on to listeners.
     """
 
-    def __init__(self, portal_id: int, seed: int, clock: Clock) -> None:
+    def __init__(
+        self, portal_id: int, seed: int, clock: Clock, habits: Habits | None = None
+    ) -> None:
         self.portal_id = portal_id
+        self.habits = habits or Habits()
         self.clock = clock
         self.calls: dict[int, Call] = {}
         self.born: list[int] = []
@@ -129,7 +140,10 @@ class Account:
     def archive(self, call_id: int, by: Actor = SOMEBODY) -> Call:
         """Move a live call to the recycle bin; its properties stay as they are."""
         call = self.find(call_id, "live")
-        self.commit(Change(self.clock.now_ms(), "archived", call_id, by))
+        at = self.clock.now_ms()
+        self.commit(
+            Change(at, "archived", call_id, by, _date(at, self.habits.archiving_moves_date))
+        )
         return call
 
     def restore(self, call_id: int, by: Actor = SOMEBODY) -> Call:
@@ -186,7 +200,9 @@ class Account:
         call = self.find(call_id, "live")
         if link.type_id in call.links.get(link.to_type, {}).get(link.to_id, ()):
             return False
-        self.commit(Change(self.clock.now_ms(), "associated", call_id, by, link=link))
+        at = self.clock.now_ms()
+        values = _date(at, self.habits.linking_moves_date)
+        self.commit(Change(at, "associated", call_id, by, values, link))
         return True
 
     def dissociate(self, call_id: int, link: Link, by: Actor = SOMEBODY) -> bool:
@@ -195,10 +211,16 @@ class Account:
         types = call.links.get(link.to_type, {}).get(link.to_id, ())
         gone = [type_id for type_id in types if link.type_id in (0, type_id)]
         at = self.clock.now_ms()
+        values = _date(at, self.habits.linking_moves_date)
         for type_id in gone:
             one = Link(link.to_type, link.to_id, type_id)
-            self.commit(Change(at, "dissociated", call_id, by, link=one))
+            self.commit(Change(at, "dissociated", call_id, by, values, one))
         return bool(gone)
+
+
+def _date(at_ms: int, moves: bool) -> Mapping[str, str]:  # noqa: FBT001 - a habit, yes or no
+    """Return the new date of modification, if it moves."""
+    return {"hs_lastmodifieddate": iso(at_ms)} if moves else NOTHING
 
 
 def _inherited(survivor: Call, others: Sequence[Call]) -> dict[str, str]:

@@ -87,6 +87,7 @@ class Call:
                 self._set(change.values)
             case "archived":
                 self.state, self.archived_at = "archived", change.at
+                self._set(change.values)
             case "restored":
                 self.state, self.archived_at = "live", 0
                 self._set(change.values)
@@ -96,11 +97,14 @@ class Call:
                 self.state, self.merged_into, self.links = "merged", change.other_ids[0], {}
             case _ if change.link:
                 self._relink(change.link, add=change.kind == "associated")
+                self._set(change.values)
             case _:
                 pass
 
     def _set(self, values: Mapping[str, str]) -> None:
-        self.values = {name: value for name, value in {**self.values, **values}.items() if value}
+        if values:
+            both = {**self.values, **values}
+            self.values = {name: value for name, value in both.items() if value}
 
     def _relink(self, link: Link, *, add: bool) -> None:
         targets = self.links.setdefault(link.to_type, {})

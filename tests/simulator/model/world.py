@@ -3,7 +3,7 @@
 import msgspec
 
 from tests.simulator.clock import Clock
-from tests.simulator.model.account import Account
+from tests.simulator.model.account import Account, Habits
 from tests.simulator.seeds import draw_uuid, stream
 
 PRIVATE_APP = 1
@@ -28,6 +28,7 @@ class World:
     def __init__(self, seed: int, clock: Clock) -> None:
         self.seed = seed
         self.clock = clock
+        self.habits = Habits()
         self.accounts: dict[int, Account] = {}
         self.grants: dict[str, Grant] = {}
 
@@ -35,7 +36,9 @@ class World:
         """Return the account, made anew with a private app's token if there is none yet."""
         account = self.accounts.get(portal_id)
         if account is None:
-            account = self.accounts[portal_id] = Account(portal_id, self.seed, self.clock)
+            account = self.accounts[portal_id] = Account(
+                portal_id, self.seed, self.clock, self.habits
+            )
             self.grants[self.private_token(portal_id)] = Grant(portal_id=portal_id)
         return account
 
