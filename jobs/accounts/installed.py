@@ -80,14 +80,6 @@ class Installed:
                 self._held[portal_id] = held
             return held.access
 
-    async def portals(self) -> list[int]:
-        """Return the accounts that have installed the app, disconnected ones included.
-
-        Raises:
-            redis.RedisError: Redis was away.
-        """
-        return await self._register.portals()
-
     async def _obtain(self, portal_id: int, held: _Held | None, refused: Secret | None) -> _Held:
         """Look, and refresh or wait, until there is a token to use."""
         refused_version = held.version if held and held.access == refused else 0
