@@ -17,7 +17,10 @@ from jobs.hubspot.transport import Transport, open_session
 from jobs.latency import Latency
 from jobs.ledger import Ledger
 from jobs.projection import Listed, Projection, Projections
-from jobs.queue import Doorbells, Rereads, connect_queue
+from jobs.queue import Doorbells, Reconciles, Rereads, connect_queue
+from jobs.reconciliation.comparing import Comparer
+from jobs.reconciliation.missed import Missed
+from jobs.reconciliation.store import Reconciliations
 from jobs.redis import connect
 from jobs.settings import Settings
 from jobs.stream import Stream
@@ -47,6 +50,10 @@ class Context:
     vanishing: Vanishing
     doorbells: Doorbells
     rereads: Rereads
+    reconciles: Reconciles
+    reconciliations: Reconciliations
+    comparer: Comparer
+    missed: Missed
     latency: Latency
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
@@ -140,5 +147,9 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             vanishing=Vanishing(redis, namespace, timing),
             doorbells=Doorbells(live, namespace),
             rereads=Rereads(collections, namespace),
+            reconciles=Reconciles(collections, namespace),
+            reconciliations=Reconciliations(redis, namespace, timing),
+            comparer=Comparer(streams, namespace, stream),
+            missed=Missed(redis, namespace),
             latency=Latency(),
         )

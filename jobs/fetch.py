@@ -18,6 +18,7 @@ from jobs.latency import side_by_side
 from jobs.ledger import Claim, Later, Outcome, Verdict
 from jobs.publishing import Setting, publish, take_tickets
 from jobs.reading import Found, Round, read_round
+from jobs.reconciliation.missed import missed_among
 from jobs.stream import StaleProjectionError
 from jobs.timing import Timing
 from jobs.verdicts import doubling
@@ -112,6 +113,8 @@ async def _publish(context: Context, setting: Setting, judgement: Judgement) -> 
         context.follow_projection(setting.portal_id, error.generation)
         again_ms = context.timing.again_first_ms
         return verdicts + [Later(offer.work.call_id, again_ms) for offer in judgement.offers]
+    misses = missed_among(judgement.offers, outcomes, setting.now)
+    await context.missed.note(setting.portal_id, misses)
     for offer in judgement.offers:
         outcome = outcomes[offer.work.call_id]
         verdicts.append(after_publishing(offer, outcome, context.timing))

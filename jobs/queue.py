@@ -8,6 +8,7 @@ job's id) and one sorted set a queue, `<namespace>:callstream:live` and `...:col
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
@@ -23,6 +24,7 @@ QueueName = Literal["live", "collections"]
 
 FETCH_CALLS = "fetch_calls"
 REREAD_CALLS = "reread_calls"
+RECONCILE_CALLS = "reconcile_calls"
 
 _RINGS_AT_ONCE = 50
 _RING_TIMEOUT_S = 5.0
@@ -111,4 +113,28 @@ class Rereads:
                 portal_id,
                 generation,
                 _job_id=f"{self._space}reread:{portal_id}:{generation}",
+            )
+
+
+class Reconciles:
+    """Asks for turns at accounts' reconciliations: each is one job on the collections queue."""
+
+    def __init__(self, queue: ArqRedis, namespace: str) -> None:
+        """Ask through `queue`."""
+        self._jobs = queue
+        self._space = f"{namespace}:" if namespace else ""
+        self.queue = queue_key(namespace, "collections")
+        """The queue's key."""
+
+    async def ask(self, portal_id: int) -> None:
+        """Ask for one turn.
+
+        Raises:
+            redis.RedisError: Redis did not take it.
+        """
+        async with asyncio.timeout(_RING_TIMEOUT_S):
+            await self._jobs.enqueue_job(
+                RECONCILE_CALLS,
+                portal_id,
+                _job_id=f"{self._space}reconcile:{secrets.token_hex(8)}",
             )

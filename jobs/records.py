@@ -72,14 +72,28 @@ class Records:
         A call that is known from beginning to end comes at least once, whatever is published
         meanwhile; it may come twice.
         """
-        for root in self._roots:
-            bucket = 0
-            while bucket >= 0:
-                answer = await self._walk([root], [str(portal_id), bucket])
-                first, *rest = msgspec.convert(answer, list[object])
-                bucket, fields = msgspec.convert(first, int), msgspec.convert(rest, list[bytes])
-                for call, raw in zip(fields[::2], fields[1::2], strict=True):
-                    yield call.decode(), Record.decode(raw)
+        place: tuple[int, int] | None = (0, 0)
+        while place is not None:
+            found, place = await self.step(portal_id, place)
+            for call_id, record in found:
+                yield call_id, record
+
+    async def step(
+        self, portal_id: int, place: tuple[int, int]
+    ) -> tuple[list[tuple[str, Record]], tuple[int, int] | None]:
+        """Return a part of what `walk` yields, and the place to go on at; None at the end.
+
+        A place, which is a partition and a bucket, stays good for as long as one likes.
+        """
+        partition, bucket = place
+        answer = await self._walk([self._roots[partition]], [str(portal_id), bucket])
+        first, *rest = msgspec.convert(answer, list[object])
+        bucket, fields = msgspec.convert(first, int), msgspec.convert(rest, list[bytes])
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        found = [(call.decode(), Record.decode(raw)) for call, raw in pairs]
+        if bucket >= 0:
+            return found, (partition, bucket)
+        return found, (partition + 1, 0) if partition + 1 < len(self._roots) else None
 
     async def count(self, portal_id: int) -> int:
         """Return how many calls of the portal are known."""

@@ -84,6 +84,19 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     projection_idle_ms: int = 600_000
     """A list of read properties that no process used for this long may be replaced."""
 
+    search_margin_ms: int = 60_000
+    """HubSpot's search is asked only about changes that are this old: it lags behind."""
+    collection_lease_ms: int = 30_000
+    """How long a worker holds an account's reconciliation without a word."""
+    collection_turn_ms: int = 10_000
+    """A turn of a reconciliation ends at the first page after this long."""
+    collection_ring_ms: int = 1_000
+    """How often one worker looks which accounts want a reconciliation."""
+    collection_bell_ms: int = 120_000
+    """After this long a job of a reconciliation that has not begun counts as lost."""
+    collection_yield_ms: int = 1_000
+    """How long a reconciliation waits while many marked calls wait to be read."""
+
     def scaled(self, factor: float) -> "Timing":
         """Return the same timing with every wait multiplied by `factor`, at least 1 ms each."""
 

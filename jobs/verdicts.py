@@ -42,6 +42,8 @@ class Absence(msgspec.Struct, frozen=True, omit_defaults=True):
     """True once a notification said that the call goes away."""
     merged_into: str | None = None
     """The call that it went into, once a merge's notification said so."""
+    found: Hint | None = None
+    """What reconciliation said of it, if nobody else has said anything."""
 
 
 class Memo(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,7 +10,7 @@ from jobs.hints import Bucket, Hint, unpack
 from jobs.instants import to_ms
 from jobs.ledger import ClaimedCall, Dead, Done, Later, Verdict
 from jobs.reading import Answer, Found, Merged, Missing, Spoiled
-from jobs.stream import Lagging, Outcome, Overtaken
+from jobs.stream import Lagging, Outcome, Overtaken, Published
 from jobs.timing import Timing
 from jobs.verdicts import (
     Absence,
@@ -59,8 +59,10 @@ class Offer(msgspec.Struct, frozen=True):
     @property
     def said(self) -> Bucket:
         """What the event answers: the hints that the read showed; of a departed call, all."""
-        shown = isinstance(self.answer, Found)
-        return Bucket(self.weighed.met if shown else self.work.hints, self.work.dropped_until)
+        if isinstance(self.answer, Found):
+            return Bucket(self.weighed.met, self.work.dropped_until)
+        found = finding(self.work)
+        return Bucket(self.work.hints or ((found,) if found else ()), self.work.dropped_until)
 
 
 def open_work(claimed: ClaimedCall) -> Work:
@@ -71,6 +73,15 @@ def open_work(claimed: ClaimedCall) -> Work:
         hints += (Hint("", bucket.dropped_until),)
     dropped_until = max(memo.dropped_until, bucket.dropped_until)
     return Work(claimed.call_id, memo, tuple(dict.fromkeys(hints)), dropped_until)
+
+
+def finding(work: Work) -> Hint | None:
+    """Return how reconciliation found the call, None if anybody else has named it as well."""
+    if not work.hints:
+        return work.memo.absence.found if work.memo.absence else None
+    if not all(hint.found for hint in work.hints):
+        return None
+    return max(work.hints, key=lambda hint: hint.occurred_at)
 
 
 def weigh_answer(work: Work, answer: Answer, now: int, timing: Timing) -> Weighed:
@@ -104,6 +115,7 @@ def absent(
         return None, Later(work.call_id, weighed.wait_ms, encode_memo(memo))
     announced = known is not None and known.announced
     absence, wait_ms = next_absence(known, announced=announced, now=now, timing=timing)
+    absence = msgspec.structs.replace(absence, found=finding(work))
     if not wait_ms:
         return absence, None
     memo = msgspec.structs.replace(_kept(work, weighed.unmet), absence=absence)
@@ -125,7 +137,11 @@ def after_publishing(offer: Offer, outcome: Outcome, timing: Timing) -> Verdict:
             return Later(work.call_id, rungs[min(times, len(rungs)) - 1], encode_memo(memo))
         case _:
             if weighed.unmet and isinstance(offer.answer, Found):
-                return Later(work.call_id, weighed.wait_ms, encode_memo(Memo(weighed.unmet)))
+                unmet = weighed.unmet
+                if isinstance(outcome, Published):
+                    # What was found has been told: a second state is no second find.
+                    unmet = tuple(msgspec.structs.replace(hint, found="") for hint in unmet)
+                return Later(work.call_id, weighed.wait_ms, encode_memo(Memo(unmet)))
             return Done(work.call_id)
 
 

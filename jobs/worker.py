@@ -28,6 +28,7 @@ from jobs.context import Context, open_context
 from jobs.fetch import fetch_calls
 from jobs.queue import (
     FETCH_CALLS,
+    RECONCILE_CALLS,
     REREAD_CALLS,
     QueueName,
     connect_queue,
@@ -35,6 +36,8 @@ from jobs.queue import (
     encode_job,
     queue_key,
 )
+from jobs.reconciliation.schedule import schedule_forever
+from jobs.reconciliation.turn import reconcile_calls
 from jobs.reread import reread_calls
 from jobs.settings import Settings, environment, load
 from jobs.sweep import connect_static, leave, sweep_forever, tell_strangers
@@ -73,6 +76,8 @@ async def run(settings: Settings, queue: QueueName | None = None) -> None:
         context = await stack.enter_async_context(open_context(settings, slots=SLOTS["live"]))
         if "live" in names:
             await stack.enter_async_context(_tasks(context))
+        if "collections" in names:
+            await stack.enter_async_context(_collection_tasks(context))
         stop = stack.enter_context(_signals())
         await asyncio.gather(*(_serve(context, name, stop) for name in names))
 
@@ -141,7 +146,7 @@ def _signals() -> Generator[asyncio.Event]:
 @contextlib.asynccontextmanager
 async def _tasks(context: Context) -> AsyncGenerator[None]:
     """Own the tasks beside the live queue's jobs."""
-    worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    worker = _name()
     tasks = [
         asyncio.create_task(sweep_forever(context, worker)),
         asyncio.create_task(connect_static(context)),
@@ -154,6 +159,22 @@ async def _tasks(context: Context) -> AsyncGenerator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await leave(context, worker)
+
+
+@contextlib.asynccontextmanager
+async def _collection_tasks(context: Context) -> AsyncGenerator[None]:
+    """Own the task beside the collections queue's jobs."""
+    task = asyncio.create_task(schedule_forever(context, _name()))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _name() -> str:
+    """Return a name that no other worker has."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _job(job: Job) -> WorkerCoroutine:
@@ -173,7 +194,9 @@ def _job(job: Job) -> WorkerCoroutine:
 
 def _functions(name: QueueName) -> list[Function]:
     jobs: dict[str, Job] = (
-        {FETCH_CALLS: fetch_calls} if name == "live" else {REREAD_CALLS: reread_calls}
+        {FETCH_CALLS: fetch_calls}
+        if name == "live"
+        else {REREAD_CALLS: reread_calls, RECONCILE_CALLS: reconcile_calls}
     )
     timeout = JOB_TIMEOUT_S[name]
     return [
@@ -217,6 +240,8 @@ def _arq_settings(name: QueueName) -> type:
         context = await stack.enter_async_context(open_context(settings, slots=SLOTS["live"]))
         if name == "live":
             await stack.enter_async_context(_tasks(context))
+        else:
+            await stack.enter_async_context(_collection_tasks(context))
         ctx["context"] = context
 
     async def on_shutdown(_ctx: dict[str, object]) -> None:

@@ -33,3 +33,13 @@ class Accounts:
         if self.static is not None:
             return await self.static.token(portal_id, refused=refused)
         raise PortalFailure(kind="unknown", detail=f"no token for account {portal_id}")
+
+    async def portals(self) -> list[int]:
+        """Return the accounts that there is, or was, a token for, as far as is known by now.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        found = [] if self._installed is None else await self._installed.portals()
+        owner = None if self.static is None else await self.static.known()
+        return found if owner is None or owner in found else [*found, owner]

@@ -45,7 +45,7 @@ class StaticAccount:
             portal_id: whose token it is, where that is known.
         """
         self._redis = redis
-        self._key = f"{namespace}:accounts:owners" if namespace else "accounts:owners"
+        self._namespace = namespace
         self._identify = identify
         self._token = token
         self._portal_id = portal_id
@@ -73,20 +73,37 @@ class StaticAccount:
             return self._portal_id
         async with self._asking:
             if self._portal_id is None:
-                self._portal_id = await known_owner(self._redis, self._key, self._token)
+                self._portal_id = await known_owner(self._redis, self._namespace, self._token)
             if self._portal_id is None:
                 self._portal_id = await self._identify(self._token)
-                word = fingerprint(self._token)
-                await command(self._redis, "HSET", self._key, word, self._portal_id)
+                key, word = _key(self._namespace), _fingerprint(self._token)
+                await command(self._redis, "HSET", key, word, self._portal_id)
         return self._portal_id
 
+    async def known(self) -> int | None:
+        """Return the portal of the token, None while HubSpot has yet to be asked.
 
-def fingerprint(token: Secret) -> str:
-    """Return what a token is known by; it cannot be turned back into the token."""
-    return hashlib.sha256(token.reveal().encode()).hexdigest()[:16]
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        if self._portal_id is not None:
+            return self._portal_id
+        return await known_owner(self._redis, self._namespace, self._token)
 
 
-async def known_owner(redis: Redis, key: str, token: Secret) -> int | None:
-    """Return the portal that HubSpot once named for the token, None if it was never asked."""
-    kept = await command(redis, "HGET", key, fingerprint(token))
+async def known_owner(redis: Redis, namespace: str, token: Secret) -> int | None:
+    """Return the portal that HubSpot once named for the token, None if it was never asked.
+
+    Raises:
+        redis.RedisError: Redis was away.
+    """
+    kept = await command(redis, "HGET", _key(namespace), _fingerprint(token))
     return int(kept) if isinstance(kept, bytes) else None
+
+
+def _key(namespace: str) -> str:
+    return f"{namespace}:accounts:owners" if namespace else "accounts:owners"
+
+
+def _fingerprint(token: Secret) -> str:
+    return hashlib.sha256(token.reveal().encode()).hexdigest()[:16]
