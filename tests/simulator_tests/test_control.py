@@ -4,12 +4,14 @@ import asyncio
 import signal
 import sys
 
+import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 
 from tests.simulator.control import Control, ControlError
 from tests.simulator.messages import Create, Update
-from tests.simulator.process import ROOT, simulator_process
+from tests.simulator.process import ROOT, Running, simulator_process
 from tests.simulator.switchboard import Fault
 
 FROZEN = ("--start=2026-01-15T10:00:00Z", "--frozen")
@@ -107,17 +109,24 @@ async def test_accounts_are_of_uneven_size() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_ends_when_it_is_told_to(number: signal.Signals) -> None:
-    """SIGTERM and Ctrl-C end it with status 0, also while something hangs."""
+    """SIGTERM and Ctrl-C end it with status 0, also while a request hangs and life goes on."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.simulator", "--port=0", "--rate=50"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    await process.stdout.readline()
-    process.send_signal(number)
-    async with asyncio.timeout(10):
-        assert await process.wait() == 0
+    running = msgspec.json.decode(await process.stdout.readline(), type=Running)
+    async with Control(running.url) as control, aiohttp.ClientSession(running.url) as session:
+        await control.fault(Fault(effect="hang"))
+        hanging = asyncio.create_task(session.get("/oauth/authorize"))
+        while not (await control.faults()).struck[1]:  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.01)
+        process.send_signal(number)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        with pytest.raises(aiohttp.ClientError):
+            await hanging
 
 
 async def test_a_wrong_knob_is_one_clear_line() -> None:
