@@ -1,6 +1,7 @@
 """What every API request passes: counting, the token, limits, latency and faults."""
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from email.utils import formatdate
@@ -13,6 +14,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.simulator.answers import HubSpotError, Json
 from tests.simulator.caller import NO_TOKEN, Caller
+from tests.simulator.knobs import Knobs
 from tests.simulator.model.world import Grant
 from tests.simulator.scopes import check_scopes
 from tests.simulator.seeds import draw_uuid
@@ -26,6 +28,19 @@ _LIMIT_MESSAGES = {
     "DAILY": "You have reached your daily limit.",
     "SECONDLY": "You have reached your secondly limit.",
 }
+
+
+_P99 = 2.326
+"""One draw in a hundred lies this many standard deviations above the mean."""
+
+
+def draw_latency_ms(knobs: Knobs, rng: random.Random) -> float:
+    """Return how long an answer takes."""
+    latency_ms = knobs.latency_ms + rng.uniform(0, knobs.latency_jitter_ms)
+    if not 0 < knobs.latency_ms < knobs.latency_p99_ms:
+        return latency_ms
+    spread = math.log(knobs.latency_p99_ms / knobs.latency_ms) / _P99
+    return latency_ms * rng.lognormvariate(0, spread)
 
 
 class Gate(ASGIMiddleware):
@@ -104,10 +119,9 @@ class Gate(ASGIMiddleware):
         return grant
 
     async def _take_time(self) -> None:
-        knobs = self._simulator.knobs
-        latency = knobs.latency_ms + self._rng.uniform(0, knobs.latency_jitter_ms)
-        if latency:
-            await asyncio.sleep(latency / 1000)
+        latency_ms = draw_latency_ms(self._simulator.knobs, self._rng)
+        if latency_ms:
+            await asyncio.sleep(latency_ms / 1000)
 
     def _count(self, caller: Caller, status: int) -> None:
         if caller.grant is not None:

@@ -22,6 +22,9 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How long every API answer takes."""
     latency_jitter_ms: int = 0
     """The most that chance adds to it."""
+    latency_p99_ms: int = 0
+    """If above `latency_ms`: that is the median, and one answer in a hundred takes longer than this
+    (log-normal)."""
     search_delay_ms: int = 2_000
     """How long a change stays invisible to search."""
     association_page: int = 500

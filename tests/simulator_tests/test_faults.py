@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import random
 
 import aiohttp
 import pytest
 
+from tests.simulator.gate import draw_latency_ms
+from tests.simulator.knobs import Knobs
 from tests.simulator.model.account import Account
 from tests.simulator.simulator import Simulator
 from tests.simulator.switchboard import Effect, Fault
@@ -155,3 +158,11 @@ async def test_latency_can_be_turned_on(api: Api, simulator: Simulator) -> None:
     began = asyncio.get_running_loop().time()
     await api.get(CALLS)
     assert asyncio.get_running_loop().time() - began >= 0.05
+
+
+def test_latency_can_have_a_long_tail() -> None:
+    """With `latency_p99_ms`, half of the answers take `latency_ms`, and one in a hundred longer."""
+    knobs, rng = Knobs(latency_ms=250, latency_p99_ms=1_500), random.Random(1)
+    drawn = sorted(draw_latency_ms(knobs, rng) for _ in range(20_000))
+    assert 240 < drawn[10_000] < 260
+    assert 1_400 < drawn[19_800] < 1_600
