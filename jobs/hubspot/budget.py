@@ -18,6 +18,8 @@ cost the reserve has room for, until an answer's `Remaining` has filled its log,
 its limit where answers carry no such header. An account that is new, or has been idle, is not
 touched by that: once Redis is a window old, an absent log means that nothing was asked.
 
+**Live work first.** Work that can wait says how much it leaves to what cannot: see `take`.
+
 Keys, after the namespace:
 
 - `budget:epoch`: string `<server's run id>@<since when, in ms>`
@@ -25,7 +27,8 @@ Keys, after the namespace:
   `left`, `seen`: the daily limit, what is left of it, and when HubSpot last said so; `cool:burst`,
   `cool:search`, `cool:daily`: asleep until; `sure`, `blind`, `probe`: the epoch in which the log
   was filled, was found to have no header to fill it, was first asked; `period`, `others`,
-  `others:before`: the most that was seen of others; `serial`: counter of log entries
+  `others:before`: the most that was seen of others; `first:burst`, `first:search`: until when a
+  taker that leaves nothing is expected back; `serial`: counter of log entries
 - `budget:<portal>:burst`, `budget:<portal>:search`: the logs, sorted sets, request -> when granted
 """
 
@@ -101,12 +104,22 @@ class Budget:
             for name in ("take", "learn", "cool", "fail")
         )
 
-    async def take(self, portal_id: int, cost: int = 1, kind: Kind = "burst") -> int:
+    async def take(
+        self, portal_id: int, cost: int = 1, kind: Kind = "burst", *, leaving: int = 0
+    ) -> int:
         """Grant `cost` requests at once and return 0, or grant none and return the ms to wait.
 
         A taker that waits that long is granted unless another came first. While HubSpot's count
         must be found out, while a daily limit is spent, and while HubSpot's API is out, it is the
         time to look again. A cost above the whole window is granted once the window is empty.
+
+        Args:
+            portal_id: the account.
+            cost: requests.
+            kind: the window that they fall into.
+            leaving: for work that can wait: so many requests must stay free beside it, nothing is
+                granted while a taker that leaves none waits, and what is granted is spread over
+                the window.
 
         Raises:
             redis.RedisError: it may have been granted; the requests count in that case.
@@ -132,6 +145,8 @@ class Budget:
                 self._timing.portal_backoff_last_ms,
                 _REMEMBERED_MS,
                 self._timing.probe_last_ms,
+                leaving,
+                self._timing.ring_horizon_ms,
             ],
         )
         told = msgspec.convert(answer, Spending)

@@ -16,19 +16,24 @@
 --       10 ms after which one taker may find out whether a spent daily limit was renewed
 --       11 ms for which an unused account is remembered
 --       12 the most ms between two probes of an API that is out
+--       13 requests that must stay free after this for takers that leave none; 0 = this is one
+--       14 ms for which a taker that leaves none and had to wait is expected beyond its wait
 -- Answer: {ms to wait, 0 = granted; requests that the window takes; the window in ms; requests that
 --          it holds now; ms after which the first of them leaves it}
 --
 -- Atomic because the windows must be looked at and written to with nobody in between: two takers
 -- that both saw the last slot would both use it.
 
-local kind, cost = ARGV[1], tonumber(ARGV[2])
+local PARTS, HASTE = 10, 1.2 -- a tenth of the window takes so many times its even share
+local FOR_LIVE = 0.1 -- of a day's requests stays free for takers that leave none
+
+local kind, cost, leaving = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[13])
 local now = now_ms()
 local since = whole(kept_since(KEYS[1], now))
 
 local known = redis.call(
   'HMGET', KEYS[2], 'max', 'interval', 'daily', 'left', 'seen', 'cool:' .. kind, 'cool:daily',
-  'sure', 'blind', 'probe', 'period', 'others', 'others:before'
+  'sure', 'blind', 'probe', 'period', 'others', 'others:before', 'first:' .. kind
 )
 local daily, left, seen = tonumber(known[3]), tonumber(known[4]), tonumber(known[5])
 local sure, blind, probe = known[8], known[9], known[10]
@@ -67,7 +72,8 @@ end
 -- The day's count is HubSpot's, less what was granted since. Once it is spent nobody tells when it
 -- begins anew, so now and then one taker is let through to see.
 local looking = false
-if left and left - math.floor(daily * tonumber(ARGV[6])) < cost then
+local others_of_day = tonumber(ARGV[6]) + (leaving > 0 and FOR_LIVE or 0)
+if left and left - math.floor(daily * others_of_day) < cost then
   local again = seen + tonumber(ARGV[10]) - now
   looking = again <= 0
   wait = math.max(wait, again)
@@ -79,8 +85,22 @@ if probe_at then
 end
 
 pull_back(KEYS[3], now)
-wait = math.max(wait, window_wait(KEYS[3], now, window, cap, cost))
+
+-- Who leaves something comes after who leaves nothing: not before one of those that had to wait has
+-- come back, and spread over the window, so that some of it becomes free all the time.
+local mine = cap
+if leaving > 0 then
+  mine = math.max(1, cap - leaving)
+  local at_once = math.max(cost, math.ceil(mine * HASTE / PARTS))
+  wait = math.max(wait, (tonumber(known[14]) or 0) - now,
+    window_wait(KEYS[3], now, math.ceil(window / PARTS), at_once, cost))
+end
+wait = math.max(wait, window_wait(KEYS[3], now, window, mine, cost))
 if wait > 0 then
+  if leaving == 0 then
+    redis.call('HSET', KEYS[2], 'first:' .. kind, whole(now + wait + tonumber(ARGV[14])))
+    redis.call('PEXPIRE', KEYS[2], ARGV[11])
+  end
   return {wait, cap, window, spent(KEYS[3], now, window)}
 end
 
@@ -102,6 +122,9 @@ if probe_at then
 end
 if looking then
   redis.call('HSET', KEYS[2], 'seen', whole(now))
+end
+if leaving == 0 and known[14] then
+  redis.call('HDEL', KEYS[2], 'first:' .. kind)
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[11])
 return {0, cap, window, spent(KEYS[3], now, window)}
