@@ -8,6 +8,7 @@ import structlog
 
 from jobs.accounts.accounts import Accounts
 from jobs.accounts.opening import accounts_of
+from jobs.backfill.runs import Runs
 from jobs.discovery import Discovery
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
@@ -17,7 +18,7 @@ from jobs.hubspot.transport import Transport, open_session
 from jobs.latency import Latency
 from jobs.ledger import Ledger
 from jobs.projection import Listed, Projection, Projections
-from jobs.queue import Doorbells, Reconciles, Rereads, connect_queue
+from jobs.queue import Doorbells, Reconciles, Rereads, Turns, connect_queue
 from jobs.reconciliation.comparing import Comparer
 from jobs.reconciliation.missed import Missed
 from jobs.reconciliation.store import Reconciliations
@@ -54,6 +55,8 @@ class Context:
     reconciliations: Reconciliations
     comparer: Comparer
     missed: Missed
+    runs: Runs
+    turns: Turns
     latency: Latency
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
@@ -151,5 +154,7 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             reconciliations=Reconciliations(redis, namespace, timing),
             comparer=Comparer(streams, namespace, stream),
             missed=Missed(redis, namespace),
+            runs=Runs(redis, namespace, timing),
+            turns=Turns(collections, namespace),
             latency=Latency(),
         )

@@ -11,6 +11,8 @@ Keys, after the namespace:
 - `ledger:serial`: counter of claim tokens and doorbells; each is unique
 - `ledger:sweeper`, `ledger:crowded`, `ledger:fleet`: whose turn the sweep is; whether the queue is
   longer than the fleet can soon serve; sorted set `worker:slots` -> last beat
+- `ledger:newcomers`: set of portals that were connected for the first time, until their backfills
+  are started
 - `ledger:<portal>`: hash: open, connected_at, asleep_until, why, failures, claimed_at, side,
   pace
 - `ledger:<portal>:due`: sorted set, call -> when it is due
@@ -146,6 +148,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     """When it was first connected, in Redis' epoch ms; 0 = never."""
     asleep_until: int
     """Redis' epoch ms; 0 = awake."""
+    why: str
+    """Why it sleeps, or was disconnected."""
     waiting: int
     """Calls that are due."""
 
@@ -378,14 +382,16 @@ class Ledger:
         key = f"{self._prefix}{portal_id}"
         seconds, micros = await self._redis.time()
         now = seconds * 1000 + micros // 1000
-        fields = await command(self._redis, "HMGET", key, "open", "connected_at", "asleep_until")
-        is_open, connected_at, asleep_until = cast("Sequence[bytes | None]", fields)
+        fields = ("open", "connected_at", "asleep_until", "why")
+        held = await command(self._redis, "HMGET", key, *fields)
+        is_open, connected_at, asleep_until, why = cast("Sequence[bytes | None]", held)
         waiting = await command(self._redis, "ZCOUNT", f"{key}:due", "-inf", now)
         return Door(
             now=now,
             open=is_open == b"1",
             connected_at=int(connected_at or 0),
             asleep_until=int(asleep_until or 0),
+            why=(why or b"").decode(),
             waiting=cast("int", waiting),
         )
 

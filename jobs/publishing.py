@@ -37,6 +37,11 @@ async def take_tickets(stream: Stream, portal_id: int, ids: Collection[str]) -> 
     return {partition: await stream.ticket(partition) for partition in partitions}
 
 
+async def take_every_ticket(stream: Stream) -> dict[int, int]:
+    """Return a ticket for every partition: which calls will be read is not known yet."""
+    return {partition: await stream.ticket(partition) for partition in range(stream.partitions)}
+
+
 async def publish(stream: Stream, setting: Setting, offers: Sequence[Offer]) -> dict[str, Outcome]:
     """Publish what is new of the offers; return the outcome by call.
 

@@ -22,6 +22,7 @@ from jobs.redis import pool
 
 QueueName = Literal["live", "collections"]
 
+COLLECT_CALLS = "collect_calls"
 FETCH_CALLS = "fetch_calls"
 REREAD_CALLS = "reread_calls"
 RECONCILE_CALLS = "reconcile_calls"
@@ -138,3 +139,31 @@ class Reconciles:
                 portal_id,
                 _job_id=f"{self._space}reconcile:{secrets.token_hex(8)}",
             )
+
+
+class Turns:
+    """Asks for turns of backfills: each is one small job on the collections queue."""
+
+    def __init__(self, queue: ArqRedis, namespace: str) -> None:
+        """Ask through `queue`."""
+        self._queue = queue
+        self._space = f"{namespace}:" if namespace else ""
+        self.failed = 0
+        """Turns that Redis did not take since the start; a worker finds the runs forgotten."""
+
+    async def ask(self, portal_id: int, reads: str, *, delay_ms: int = 0) -> None:
+        """Ask for a turn after a delay; a failure is logged and counted, never raised."""
+        turn = secrets.token_hex(8)
+        try:
+            async with asyncio.timeout(_RING_TIMEOUT_S):
+                await self._queue.enqueue_job(
+                    COLLECT_CALLS,
+                    portal_id,
+                    reads,
+                    turn,
+                    _job_id=f"{self._space}turn:{portal_id}:{reads}:{turn}",
+                    _defer_by=delay_ms / 1000 if delay_ms > 0 else None,
+                )
+        except (RedisError, OSError, TimeoutError) as error:
+            self.failed += 1
+            _log.warning("turn not asked for", portal_id=portal_id, reads=reads, error=repr(error))

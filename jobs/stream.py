@@ -147,7 +147,8 @@ class Stream:
         """
         self._redis = redis
         self._namespace = namespace
-        self._partitions = partitions
+        self.partitions = partitions
+        """How many streams there are."""
         self._max_age_ms = max_age_ms
         self._revert_after_ms = timing.revert_after_ms
         self._seen = [0] * partitions
@@ -164,11 +165,11 @@ class Stream:
             PartitionsChangedError: they were begun with another number of partitions.
         """
         meta, field = keys.meta(self._namespace), keys.META_PARTITIONS
-        await command(self._redis, "HSETNX", meta, field, self._partitions)
+        await command(self._redis, "HSETNX", meta, field, self.partitions)
         held = msgspec.convert(await command(self._redis, "HGET", meta, field), bytes)
-        if int(held) != self._partitions:
+        if int(held) != self.partitions:
             msg = (
-                f"STREAM_PARTITIONS is {self._partitions}, but the streams have {int(held)}: "
+                f"STREAM_PARTITIONS is {self.partitions}, but the streams have {int(held)}: "
                 f"every call must stay on its partition. Set STREAM_PARTITIONS={int(held)}, "
                 "or begin anew under another NAMESPACE"
             )
@@ -179,7 +180,7 @@ class Stream:
 
     def partition_of(self, portal_id: int, call_id: str) -> int:
         """Return the call's partition: the CRC-32 of its partition key, modulo their number."""
-        return crc32(keys.partition_key(portal_id, call_id).encode()) % self._partitions
+        return crc32(keys.partition_key(portal_id, call_id).encode()) % self.partitions
 
     async def ticket(self, partition: int) -> int:
         """Return a ticket of the partition, to be taken before a read's first request."""

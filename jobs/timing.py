@@ -96,6 +96,12 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """After this long a job of a reconciliation that has not begun counts as lost."""
     collection_yield_ms: int = 1_000
     """How long a reconciliation waits while many marked calls wait to be read."""
+    backfill_turn_ms: int = 2_000
+    """How long a backfill reads page after page before other runs have their turn."""
+    backfill_lease_ms: int = 20_000
+    """A backfill's turn that does not move its cursor for this long counts as lost."""
+    backfill_look_ms: int = 1_000
+    """How often a worker looks for backfills whose turn was lost, and for new accounts."""
 
     def scaled(self, factor: float) -> "Timing":
         """Return the same timing with every wait multiplied by `factor`, at least 1 ms each."""

@@ -102,7 +102,7 @@ class HubSpot:
         Properties that are too many for a URL are read in a second request, a batch of one; those
         of another call are not read then.
         """
-        names = properties if _fits_url(properties) else ()
+        names = properties if fits_url(properties) else ()
         query = [("archived", _word(flag=archived)), *_listed("properties", names)]
         request = Request("GET", self._paths.call(call_id), query=query)
         answer = await self._ask(portal_id, request, prepaid=prepaid, may_miss=True)
@@ -270,7 +270,8 @@ class HubSpot:
         return answer
 
 
-def _fits_url(names: Sequence[str]) -> bool:
+def fits_url(names: Sequence[str]) -> bool:
+    """Tell whether these property names may be asked for in a URL."""
     return sum(len(name) + 1 for name in names) <= _LONGEST_LIST
 
 
@@ -290,4 +291,4 @@ def _decoded(decode: Callable[[bytes], T], answer: Answer) -> T:
         return decode(answer.body)
     except AnswerError as error:
         detail = str(error)
-    raise PortalFailure(kind="undecodable", detail=detail, status=answer.status)
+    raise PortalFailure(kind="undecodable", detail=detail, status=answer.status, raw=answer.body)

@@ -78,6 +78,7 @@ class PortalFailure(HubSpotError):  # noqa: N818 - the design's word for what pu
         kind: what happened.
         retry_after_ms: how long to wait, in ms, where that was told; already capped.
         limit: which limit a 429 names; None for other kinds.
+        raw: the body of an answer that cannot be read; for dead letters only, never for a log.
     """
 
     def __init__(  # noqa: PLR0913 - all but the kind are optional, and all are given by name
@@ -90,11 +91,13 @@ class PortalFailure(HubSpotError):  # noqa: N818 - the design's word for what pu
         correlation_id: str | None = None,
         retry_after_ms: int | None = None,
         limit: Limit | None = None,
+        raw: bytes = b"",
     ) -> None:
         """Describe a failure; `detail` is a few fixed words of ours, never HubSpot's."""
         self.kind: FailureKind = kind
         self.retry_after_ms = retry_after_ms
         self.limit = limit
+        self.raw = raw
         words = kind if detail is None else f"{kind}: {detail}"
         super().__init__(words, status=status, category=category, correlation_id=correlation_id)
 

@@ -7,6 +7,7 @@ import msgspec
 from callstream_client.events import CallEvent, decode
 from redis.asyncio import Redis
 
+from jobs.backfill.runs import Runs
 from jobs.context import Context
 from jobs.fetch import fetch_calls
 from jobs.hints import Hint
@@ -29,8 +30,12 @@ class Desk:
 
     def set_timing(self, timing: Timing) -> None:
         """Work with other waits from now on."""
-        ledger = Ledger(self.redis, self._namespace, timing)
-        self.context = dataclasses.replace(self.context, timing=timing, ledger=ledger)
+        self.context = dataclasses.replace(
+            self.context,
+            timing=timing,
+            ledger=Ledger(self.redis, self._namespace, timing),
+            runs=Runs(self.redis, self._namespace, timing),
+        )
 
     async def mark(self, call_id: int | str, *hints: Hint) -> None:
         """Mark a call, by a change that happened long ago unless hints say otherwise."""

@@ -4,7 +4,9 @@
 
 local function open_door(portal)
   local key = prefix .. portal
-  redis.call('HSETNX', key, 'connected_at', now)
+  if redis.call('HSETNX', key, 'connected_at', now) == 1 then
+    redis.call('SADD', prefix .. 'newcomers', portal)
+  end
   redis.call('HSET', key, 'open', 1)
   redis.call('HDEL', key, 'asleep_until', 'why', 'failures')
   redis.call('SREM', prefix .. 'strangers', portal)
