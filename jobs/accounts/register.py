@@ -175,6 +175,11 @@ class Register:
         """Put the tokens under another key; False if there are others by now."""
         return await self._reseal([self.key(portal_id)], [old, new]) == 1
 
+    async def now(self) -> int:
+        """Return Redis' time, in epoch ms."""
+        seconds, micros = msgspec.convert(await self._redis.time(), tuple[int, int])
+        return seconds * 1000 + micros // 1000
+
     async def portals(self) -> list[int]:
         """Return the installed accounts, the longest installed first."""
         answer = await command(self._redis, "ZRANGE", self.index, 0, -1)
