@@ -90,9 +90,13 @@ def _is_held(absence: Absence | None) -> bool:
 async def _check_vanishing(
     context: Context, setting: Setting, unannounced: Mapping[str, bool]
 ) -> None:
-    """Let no call go unannounced unless the token is this portal's and few others go with it."""
+    """Let no call go unannounced unless the token is this portal's and few others go with it.
+
+    Only published calls can vanish: of the others no event says that they are gone.
+    """
     portal_id = setting.portal_id
-    vanished = await context.vanishing.note(portal_id, unannounced, setting.now)
+    present = await context.stream.present(portal_id, unannounced)
+    vanished = await context.vanishing.note(portal_id, present, setting.now) if present else 0
     known = await context.stream.records.count(portal_id)
     if is_suspicious(vanished, known):
         _log.error(

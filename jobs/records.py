@@ -12,7 +12,7 @@ A record is big-endian: version, stamp and HubSpot's `updatedAt` in 6 bytes each
 digest in 8, the state in 1. `jobs/lua/stream/table.lua` and `records.lua` say how tables grow.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Self
 
 import msgspec
@@ -61,6 +61,7 @@ class Records:
         self._walk = Script(redis, "stream/table", "stream/records", "stream/walk")
         self._known = Script(redis, "stream/table", "stream/records", "stream/known")
         self._adopt = Script(redis, "stream/table", "stream/records", "stream/adopt")
+        self._among = Script(redis, "stream/table", "stream/records", "stream/among")
 
     def root(self, partition: int) -> str:
         """Return the key that the keys of the partition's records continue."""
@@ -99,6 +100,12 @@ class Records:
         """Return how many calls of the portal are known."""
         answers = [await self._known([root], [str(portal_id)]) for root in self._roots]
         return sum(msgspec.convert(answer, int) for answer in answers)
+
+    async def present(self, partition: int, portal_id: int, call_ids: Sequence[str]) -> set[str]:
+        """Return those calls of one partition that were published, and not as gone or merged."""
+        answer = await self._among([self._roots[partition]], [str(portal_id), *call_ids])
+        flags = msgspec.convert(answer, list[int])
+        return {call_id for call_id, flag in zip(call_ids, flags, strict=True) if flag}
 
     async def adopt(self, portal_id: int, generation: int) -> None:
         """Let every partition refuse what is read with an older projection than `generation`."""

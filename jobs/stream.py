@@ -15,7 +15,7 @@ hash tag:
 - `calls:meta`: hash: partitions, schema (the version of the events), stream_max_age (s, 0 = none)
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 from zlib import crc32
 
@@ -181,6 +181,16 @@ class Stream:
     def partition_of(self, portal_id: int, call_id: str) -> int:
         """Return the call's partition: the CRC-32 of its partition key, modulo their number."""
         return crc32(keys.partition_key(portal_id, call_id).encode()) % self.partitions
+
+    async def present(self, portal_id: int, call_ids: Collection[str]) -> set[str]:
+        """Return those of the portal's calls that were published, and not as gone or merged."""
+        parts: dict[int, list[str]] = {}
+        for call_id in call_ids:
+            parts.setdefault(self.partition_of(portal_id, call_id), []).append(call_id)
+        found: set[str] = set()
+        for partition, part in parts.items():
+            found |= await self.records.present(partition, portal_id, part)
+        return found
 
     async def ticket(self, partition: int) -> int:
         """Return a ticket of the partition, to be taken before a read's first request."""
