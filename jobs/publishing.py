@@ -14,6 +14,7 @@ from jobs.payload import call_event_data, event_time
 from jobs.projection import Projection
 from jobs.reading import Found, Merged, Missing
 from jobs.stream import Candidate, Outcome, Stream
+from jobs.verdicts import is_erased
 from jobs.work import Offer
 
 
@@ -67,6 +68,9 @@ async def publish(stream: Stream, setting: Setting, offers: Sequence[Offer]) -> 
 
 def _candidate(offer: Offer, setting: Setting, ticket: int) -> Candidate:
     match offer.answer:
+        case Found() as found if found.call.archived and is_erased(offer.work.hints):
+            # HubSpot may show it for a while: whoever asked for its erasure must not see it here.
+            return _departed(offer, setting, ticket, merged_into=None)
         case Found() as found:
             return _found(offer, found, setting, ticket)
         case Merged(into):

@@ -163,6 +163,11 @@ def is_announced(hints: Sequence[Hint]) -> bool:
     )
 
 
+def is_erased(hints: Sequence[Hint]) -> bool:
+    """Tell whether a hint says that the call was deleted for privacy: it has no last state."""
+    return any(hint.kind == "privacyDeletion" for hint in hints)
+
+
 def merged_into(hints: Sequence[Hint]) -> str | None:
     """Return the survivor that the latest merge names, None if the call was not merged away.
 
