@@ -151,7 +151,9 @@ class _Reader:
         except RecordRefused as refusal:
             self.answers[call_id] = Spoiled("refused", str(refusal))
             return
-        if answer.call is None:
+        if answer.undecodable is not None:
+            self._spoil([answer.undecodable], "undecodable-call")
+        elif answer.call is None:
             missing.add(call_id)
         elif answer.call.id == call_id:
             found[call_id] = answer.call

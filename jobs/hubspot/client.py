@@ -13,6 +13,8 @@ from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import AssociationsRead, CallRead, CallsRead, PageRead, SearchRead
 from jobs.hubspot.schema import (
     AnswerError,
+    RecordError,
+    Undecodable,
     decode_account,
     decode_association_batch,
     decode_batch,
@@ -106,13 +108,18 @@ class HubSpot:
         query = [("archived", _word(flag=archived)), *_listed("properties", names)]
         request = Request("GET", self._paths.call(call_id), query=query)
         answer = await self._ask(portal_id, request, prepaid=prepaid, may_miss=True)
-        call = _decoded(decode_call, answer) if answer.status in _OK else None
+        found_at, took_ms = date_ms(answer.headers), answer.elapsed_ms
+        try:
+            call = _decoded(decode_call, answer) if answer.status in _OK else None
+        except RecordError as error:
+            bad = Undecodable(call_id, answer.body, str(error))
+            return CallRead(call=None, undecodable=bad, date_ms=found_at, elapsed_ms=took_ms)
         if call is not None and call.id == call_id and len(names) < len(properties):
             batch = await self.read_calls(portal_id, [call_id], properties, archived=archived)
             if call_id not in batch.calls:
                 raise RecordRefused(answer.status, category="FOUND_SINGLY_ONLY")
             call = batch.calls[call_id]
-        return CallRead(call=call, date_ms=date_ms(answer.headers), elapsed_ms=answer.elapsed_ms)
+        return CallRead(call=call, date_ms=found_at, elapsed_ms=took_ms)
 
     async def read_associations(
         self, portal_id: int, to_type: str, ids: Sequence[str], *, prepaid: bool = False
@@ -289,6 +296,8 @@ def _decoded(decode: Callable[[bytes], T], answer: Answer) -> T:
     detail: str
     try:
         return decode(answer.body)
+    except RecordError:
+        raise
     except AnswerError as error:
         detail = str(error)
     raise PortalFailure(kind="undecodable", detail=detail, status=answer.status, raw=answer.body)

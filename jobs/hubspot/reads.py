@@ -30,7 +30,10 @@ class CallRead(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a single read."""
 
     call: Call | None
-    """None if HubSpot has no such call; under another id than the asked one if it was merged."""
+    """None if HubSpot has no such call, or its record cannot be read; under another id than the
+    asked one if it was merged."""
+    undecodable: Undecodable | None = None
+    """The record, if it cannot be read."""
     date_ms: int | None
     elapsed_ms: int
 

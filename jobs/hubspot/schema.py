@@ -29,7 +29,7 @@ from jobs.hubspot.association import (
     decode_associations,
     sorted_ids,
 )
-from jobs.hubspot.loose import DECODING
+from jobs.hubspot.loose import DECODING, loads
 from jobs.hubspot.record import (
     AssociatedId,
     AssociatedIds,
@@ -66,6 +66,7 @@ __all__ = [
     "NextPage",
     "Paging",
     "PropertyVersion",
+    "RecordError",
     "SearchPage",
     "TokenInfo",
     "Undecodable",
@@ -83,6 +84,10 @@ __all__ = [
     "history",
     "sorted_ids",
 ]
+
+
+class RecordError(AnswerError):
+    """HubSpot's answer is JSON, and the one record that it is cannot be read."""
 
 
 class CallPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,11 +131,14 @@ _calls: Final = msgspec.json.Decoder(Answer[Call])
 
 
 def decode_call(raw: bytes) -> Call:
-    """Return the call of a single read."""
+    """Return the call of a single read; raises `RecordError` if it is an object but no call."""
     try:
         return read_call(raw)
     except DECODING as error:
-        raise AnswerError.of(error) from None
+        failure = AnswerError.of(error)
+    if isinstance(loads(raw), dict):
+        raise RecordError(str(failure))
+    raise failure
 
 
 def decode_page(raw: bytes) -> CallPage:

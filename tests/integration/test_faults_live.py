@@ -1,0 +1,74 @@
+"""Rare things that HubSpot does, and what must not become of the live job then."""
+
+import asyncio
+import time
+
+import pytest
+from msgspec.structs import replace
+
+from jobs.hints import Hint
+from jobs.work import RECORD_ATTEMPTS
+from tests.simulator.control import Control
+from tests.simulator.switchboard import Fault
+from tests.support.desk import QUICK, Desk
+
+pytestmark = pytest.mark.one_redis
+
+TITLE = {"hs_call_title": "Discovery Call"}
+
+
+def now_ms() -> int:
+    """Return the stand-in's clock, which is this machine's."""
+    return time.time_ns() // 1_000_000
+
+
+async def test_privacy_deletion_publishes_no_call(desk: Desk, control: Control) -> None:
+    """A call that HubSpot still shows archived after a privacy deletion is deleted without data."""
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    await desk.fetch_marked(call_id)
+    await control.archive(call_id, portal_id=desk.portal_id)
+    await desk.fetch_marked(call_id, Hint("privacyDeletion", now_ms()))
+    event = await desk.last()
+    assert event.type == "callstream.call.deleted"
+    assert event.data.call is None
+
+
+async def test_unknown_absences_are_no_alarm(desk: Desk, control: Control) -> None:
+    """Calls that were never published do not count among those that vanish from an account."""
+    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=60_000))
+    for _ in range(2):
+        for number in range(60):
+            await desk.mark(900_000 + number, Hint(origin="reconciliation"))
+        await desk.fetch()
+        await asyncio.sleep(0.002)
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    await desk.fetch_marked(call_id)
+    assert await desk.types() == ["created"]
+
+
+async def test_nameless_record_is_set_aside(desk: Desk, control: Control) -> None:
+    """A record that HubSpot answers without a usable id holds up no other call."""
+    good = await control.create(TITLE, portal_id=desk.portal_id)
+    bad = await control.create(TITLE, portal_id=desk.portal_id)
+    nameless = '{"id": "x", "properties": {}}'
+    for operation, body in (
+        ("calls.batch_read", f'{{"status": "COMPLETE", "results": [{nameless}]}}'),
+        ("calls.read", nameless),
+        ("calls.get", nameless),
+    ):
+        await control.fault(
+            Fault(
+                effect="status",
+                status=200,
+                body=body,
+                operation=operation,
+                portal_id=desk.portal_id,
+                object_id=bad,
+            )
+        )
+    await desk.mark(good)
+    for _ in range(RECORD_ATTEMPTS):
+        await desk.fetch_marked(bad)
+    assert {event.subject for event in await desk.events()} == {str(good)}
+    (letter,) = await desk.dead()
+    assert letter[b"call_id"] == str(bad).encode()
