@@ -56,27 +56,31 @@ async def leave(context: Context, worker: str) -> None:
 
 
 async def connect_static(context: Context) -> None:
-    """Let the calls of the settings' account be read; tries until HubSpot has said whose that is.
+    """Let the calls of the settings' account be read, also after Redis has forgotten it.
 
-    HubSpot is asked only about a token whose portal id is not known yet. Accounts that install the
-    app are connected by the install itself.
+    Tries until HubSpot has said whose the token is, and then watches until cancelled. HubSpot is
+    asked only about a token whose portal id is not known yet. Accounts that install the app are
+    connected by the install itself: what Redis forgets of them, their tokens, cannot be mended here.
     """
     static = context.accounts.static
-    failures = 0
+    timing = context.timing
+    failures, is_told = 0, False
     while static is not None:
         try:
             portal_id = await static.owner()
-            await context.doorbells.ring(await context.ledger.connect(portal_id))
+            if not is_told or not (await context.ledger.door(portal_id)).connected_at:
+                await context.doorbells.ring(await context.ledger.connect(portal_id))
         except (RedisError, OSError, HubSpotError) as error:
             failures += 1
-            timing = context.timing
             wait_ms = doubling(
                 failures, timing.portal_backoff_first_ms, timing.portal_backoff_last_ms
             )
-            _log.warning("accounts not connected yet", error=str(error), retry_in_ms=wait_ms)
-            await asyncio.sleep(wait_ms / 1000)
+            if not is_told:  # afterwards the sweep tells of Redis' absence
+                _log.warning("accounts not connected yet", error=str(error), retry_in_ms=wait_ms)
         else:
-            return
+            failures, is_told = 0, True
+            wait_ms = timing.strangers_every_ms
+        await asyncio.sleep(wait_ms / 1000)
 
 
 async def tell_strangers(context: Context) -> None:

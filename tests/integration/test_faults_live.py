@@ -7,10 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from jobs.hints import Hint
+from jobs.sweep import connect_static
 from jobs.work import RECORD_ATTEMPTS
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.desk import QUICK, Desk
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.one_redis
 
@@ -72,3 +74,20 @@ async def test_nameless_record_is_set_aside(desk: Desk, control: Control) -> Non
     assert {event.subject for event in await desk.events()} == {str(good)}
     (letter,) = await desk.dead()
     assert letter[b"call_id"] == str(bad).encode()
+
+
+async def test_forgotten_account_is_connected_again(desk: Desk, control: Control) -> None:
+    """The settings' account is read again after Redis has lost its data under a running worker."""
+    desk.set_timing(replace(QUICK, strangers_every_ms=5))
+    watching = asyncio.create_task(connect_static(desk.context))
+
+    async def is_open() -> bool:
+        return (await desk.context.ledger.door(desk.portal_id)).open
+
+    for _ in range(2):  # its first connection, and one more
+        await desk.redis.flushall()
+        await until(is_open)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await desk.fetch_marked(await control.create(TITLE, portal_id=desk.portal_id))
+    assert await desk.types() == ["created"]
