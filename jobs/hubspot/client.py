@@ -172,7 +172,7 @@ class HubSpot:
     ) -> SearchRead:
         """Return a page of the live calls last modified between two times, both inclusive.
 
-        Pages go by id: `after_id` is the last page's last call. Only ids, times and merges are read.
+        Pages go by id: `after_id` is the last page's last call. Ids, times and merges are read.
         HubSpot's search lags behind, and counts in a limit of its own (5 a second).
 
         Args:
