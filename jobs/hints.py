@@ -69,8 +69,6 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
     decisive: str
     changes: str
-    latest: int
-    """The latest `occurred_at` among the changes, in ms."""
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -92,7 +90,6 @@ def pack(hints: Iterable[Hint]) -> Packed:
     return Packed(
         decisive=_lines([hint for hint in distinct if hint.kind in DECISIVE_KINDS]),
         changes=_lines(changes),
-        latest=max((hint.occurred_at for hint in changes), default=0),
     )
 
 

@@ -35,7 +35,7 @@ from redis.asyncio import Redis
 
 from jobs.deadletters import FIELDS, DeadLetter
 from jobs.deadletters import fields as dead_letter_fields
-from jobs.hints import HARD_BYTES, SOFT_BYTES, Hint, pack
+from jobs.hints import DECISIVE_KINDS, HARD_BYTES, SOFT_BYTES, Hint, pack
 from jobs.hubspot.breaker import breaker_keys
 from jobs.redis import command
 from jobs.scripts import Script
@@ -177,6 +177,7 @@ def _limits(timing: Timing, namespace: str) -> bytes:
             "bell_crowded": timing.bell_crowded_ms,
             "bell_slack": BELL_SLACK_MS,
             "breaker": breaker_keys(namespace).breaker,
+            "decisive": dict.fromkeys(sorted(DECISIVE_KINDS), True),
             "fleet_beat": timing.fleet_beat_ms,
             "hard": HARD_BYTES,
             "letter_fields": FIELDS,
@@ -214,9 +215,9 @@ def _pack_marks(marks: Iterable[Mark]) -> bytes:
     )
 
 
-def _pack_hints(hints: Iterable[Hint]) -> tuple[str, str, int]:
+def _pack_hints(hints: Iterable[Hint]) -> tuple[str, str]:
     packed = pack(hints)
-    return packed.decisive, packed.changes, packed.latest
+    return packed.decisive, packed.changes
 
 
 def _pack_verdict(verdict: Verdict) -> tuple[object, ...]:

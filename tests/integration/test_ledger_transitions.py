@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs.deadletters import DeadLetter
-from jobs.hints import Hint, unpack
+from jobs.hints import HARD_BYTES, Hint, unpack
 from jobs.ledger import BATCH, Claim, Dead, Done, Later, Ledger, Mark
 from jobs.timing import Timing
 
@@ -257,3 +257,45 @@ async def test_hints_of_a_call_are_bounded(ledger: Ledger) -> None:
     assert len(bucket.hints) < 150
     assert bucket.dropped_until == 10_199
     assert DELETED in bucket.hints
+
+
+def changes(count: int, *, start: int = 0) -> list[Hint]:
+    """Return changes of so many properties, one after the other."""
+    return [
+        Hint("propertyChange", 10_000 + n, f"property_{n}") for n in range(start, start + count)
+    ]
+
+
+async def test_first_flood_is_cut_and_not_dropped(ledger: Ledger) -> None:
+    """More changes than a bucket takes, marked at once, fill it and leave their latest time."""
+    await mark(ledger, *changes(200), DELETED)
+    bucket = unpack((await claim(ledger)).calls[0].hints)
+    assert len(bucket.hints) > 30
+    assert bucket.dropped_until == 10_199
+    assert DELETED in bucket.hints
+
+
+async def test_hints_stay_bounded_while_reads_fail(ledger: Ledger) -> None:
+    """A call that is marked during each of many failing reads keeps one bucket's worth of hints."""
+    await mark(ledger)
+    for attempt in range(5):
+        claimed = await claim(ledger)
+        await mark(ledger, *changes(40, start=40 * attempt))
+        await mark(ledger, Hint("deletion", attempt))
+        await ledger.settle(PORTAL, claimed.token, [Later("512")])
+    hints = (await claim(ledger)).calls[0].hints
+    assert len(hints) <= HARD_BYTES + 20
+    assert unpack(hints).dropped_until == 10_199
+    assert sum(hint.kind == "deletion" for hint in unpack(hints).hints) == 5
+
+
+async def test_lost_counter_gives_no_token_twice(ledger: Ledger, redis: Redis) -> None:
+    """A claim of before a restart that lost Redis' last second cannot settle one of after it."""
+    await mark(ledger)
+    old = await claim(ledger)
+    await redis.flushall()
+    await ledger.connect(PORTAL)
+    await mark(ledger)
+    assert (await claim(ledger)).calls
+    await ledger.settle(PORTAL, old.token, [Done("512")])
+    assert await redis.zcard(f"tenant-1:ledger:{PORTAL}:leases") == 1

@@ -117,11 +117,44 @@ local function parse_bucket(bucket)
   return tonumber(dropped), lines
 end
 
+local function format_bucket(dropped, lines)
+  return string.format('%d|', dropped) .. lines
+end
+
+-- Adds lines to those of a bucket, as far as these then take no more than `most` bytes. Answers the
+-- lines, and the latest time among those that did not fit.
+local function add_lines(lines, more, most)
+  if more == '' or string.find(lines, more, 1, true) then return lines, 0 end
+  if #lines + #more <= most then return lines .. more, 0 end
+  local dropped = 0
+  for line in string.gmatch(more, '[^\n]+\n') do
+    if #lines + #line <= most then
+      lines = lines .. line
+    elseif not string.find(lines, line, 1, true) then
+      dropped = math.max(dropped, tonumber(string.match(line, '"t":(%d+)')) or 0)
+    end
+  end
+  return lines, dropped
+end
+
+local function extend_bucket(bucket, decisive, changes, dropped_too)
+  local dropped, lines = parse_bucket(bucket)
+  local dropped_now, dropped_last
+  lines, dropped_now = add_lines(lines, changes, limits.soft)
+  lines, dropped_last = add_lines(lines, decisive, limits.hard)
+  return format_bucket(math.max(dropped, dropped_too, dropped_now, dropped_last), lines)
+end
+
+-- Bounded as well: a call whose reads fail is merged with what came during each of them.
 local function merge_buckets(first, second)
   if not second then return first end
-  local dropped, lines = parse_bucket(first)
-  local dropped_too, more = parse_bucket(second)
-  return string.format('%d|', math.max(dropped, dropped_too)) .. lines .. more
+  local dropped, lines = parse_bucket(second)
+  local decisive, changes = {}, {}
+  for line in string.gmatch(lines, '[^\n]+\n') do
+    local kind = string.match(line, '^{"k":"(%a+)"')
+    table.insert(kind and limits.decisive[kind] and decisive or changes, line)
+  end
+  return extend_bucket(first, table.concat(decisive), table.concat(changes), dropped)
 end
 
 -- Sets aside the dead letter whose fields start at ARGV[from]; answers where the next one starts.

@@ -1,28 +1,12 @@
 -- Marks calls as possibly changed and sets dead letters aside.
 --
 -- KEYS[2]  the dead letters' stream
--- ARGV[3]  msgpack array: {portal, {{call, decisive hints, changes, latest change}, ...}} each
+-- ARGV[3]  msgpack array: {portal, {{call, decisive hints, changes}, ...}} each
 -- ARGV[4]… the fields of the dead letters, one letter after the other
 -- Answer   msgpack array of doorbells to ring
 --
 -- Atomic because a mark must see either the lease, and raise its count of marks, or its end, and
 -- make the call due: between the two it would be lost.
-
-local function append(bucket, decisive, changes, latest)
-  local dropped, lines = parse_bucket(bucket)
-  if changes ~= '' and not string.find(lines, changes, 1, true) then
-    if #lines + #changes <= limits.soft then
-      lines = lines .. changes
-    else
-      dropped = math.max(dropped, latest)
-    end
-  end
-  if decisive ~= '' and not string.find(lines, decisive, 1, true)
-      and #lines + #decisive <= limits.hard then
-    lines = lines .. decisive
-  end
-  return string.format('%d|', dropped) .. lines
-end
 
 local function mark(portal, calls)
   local ids = {}
@@ -39,12 +23,12 @@ local function mark(portal, calls)
       held[#held + 1] = id
       held[#held + 1] = string.format('%s:%d:%d', token, marks + 1, claimed_at)
       new_fresh[#new_fresh + 1] = id
-      new_fresh[#new_fresh + 1] = append(fresh[i], call[2], call[3], call[4])
+      new_fresh[#new_fresh + 1] = extend_bucket(fresh[i], call[2], call[3], 0)
     else
       due[#due + 1] = quiet(tonumber(recent[i] or nil))
       due[#due + 1] = id
       new_hints[#new_hints + 1] = id
-      new_hints[#new_hints + 1] = append(hints[i], call[2], call[3], call[4])
+      new_hints[#new_hints + 1] = extend_bucket(hints[i], call[2], call[3], 0)
     end
   end
   if #due > 0 then
