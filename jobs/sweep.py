@@ -60,7 +60,7 @@ async def connect_static(context: Context) -> None:
 
     Tries until HubSpot has said whose the token is, and then watches until cancelled. HubSpot is
     asked only about a token whose portal id is not known yet. Accounts that install the app are
-    connected by the install itself: what Redis forgets of them, their tokens, cannot be mended here.
+    connected by the install itself: if Redis forgets their tokens, nothing here can help.
     """
     static = context.accounts.static
     timing = context.timing
