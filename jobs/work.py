@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from jobs.deadletters import DeadLetter
-from jobs.hints import Bucket, Hint, unpack
+from jobs.hints import DECISIVE_KINDS, Bucket, Hint, unpack
 from jobs.instants import to_ms
 from jobs.ledger import ClaimedCall, Dead, Done, Later, Verdict
 from jobs.reading import Answer, Found, Merged, Missing, Spoiled
@@ -28,6 +28,9 @@ from jobs.verdicts import (
 
 RECORD_ATTEMPTS: Final = 4
 """A record that fails this often in a row is set aside."""
+
+MOST_CHANGES: Final = 100
+"""So many hints of mere changes wait for a read that shows them: as many as an event tells."""
 
 OBJECT_TYPES: Final[Mapping[str, str]] = {
     "contacts": "0-1",
@@ -71,8 +74,27 @@ def open_work(claimed: ClaimedCall) -> Work:
     hints = memo.hints + bucket.hints
     if bucket.dropped_until:
         hints += (Hint("", bucket.dropped_until),)
-    dropped_until = max(memo.dropped_until, bucket.dropped_until)
-    return Work(claimed.call_id, memo, tuple(dict.fromkeys(hints)), dropped_until)
+    kept, cut_until = _bounded(tuple(dict.fromkeys(hints)))
+    return Work(
+        claimed.call_id, memo, kept, max(memo.dropped_until, bucket.dropped_until, cut_until)
+    )
+
+
+def _bounded(hints: tuple[Hint, ...]) -> tuple[tuple[Hint, ...], int]:
+    """Return the hints, of too many changes the latest, and the latest time of the others.
+
+    What a reader leaves with a call grows with every read that does not show it. One hint stands
+    for all that are left out: the latest, without saying what changed.
+    """
+    changes = [hint for hint in hints if hint.kind not in DECISIVE_KINDS]
+    if len(changes) <= MOST_CHANGES:
+        return hints, 0
+    changes.sort(key=lambda hint: hint.occurred_at)
+    latest_out = changes[-MOST_CHANGES]
+    stands_in = Hint("", latest_out.occurred_at, tested_at=latest_out.tested_at)
+    kept = set(changes[-MOST_CHANGES + 1 :])
+    rest = tuple(hint for hint in hints if hint.kind in DECISIVE_KINDS or hint in kept)
+    return (*rest, stands_in), latest_out.occurred_at
 
 
 def finding(work: Work) -> Hint | None:
