@@ -5,38 +5,51 @@ associations, which move no `updatedAt`. What is the same is thereby confirmed a
 records that were not confirmed since the listings began are those that HubSpot did not name.
 """
 
-from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
+import structlog
 
 from jobs import digest
+from jobs.backfill.pages import Page, cost_of, read_page
+from jobs.backfill.record import Reads
 from jobs.hints import Hint
-from jobs.hubspot.association import sorted_ids
-from jobs.hubspot.errors import RecordRefused
-from jobs.hubspot.reads import PageRead
+from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
 from jobs.hubspot.schema import Call
 from jobs.hubspot.searching import MERGED, MODIFIED
 from jobs.instants import to_ms
+from jobs.reading import Found as Listed
 from jobs.reconciliation.comparing import Compared, View
 from jobs.reconciliation.merging import merged_away
 from jobs.reconciliation.runs import Run, after_page
 from jobs.reconciliation.tools import Found, Tools, judge_undecodable, mark
+from jobs.reconciliation.windows import DisorderError
 
-MOST_RESTARTS = 3
+_UNTOLD: Final = frozenset({"forbidden", "no_such_path", "undecodable"})
+"""Failures by which HubSpot does not say whose a token is, and would not the next time."""
+
+MOST_RESTARTS: Final = 3
 """A listing whose cursor HubSpot refuses begins anew, so often in one run."""
+
+_log = structlog.get_logger(__name__)
 
 
 async def begin_listings(tools: Tools, run: Run) -> Run:
-    """Note every partition's clock, after HubSpot has said that the token is this account's.
+    """Note every partition's clock, once HubSpot has not denied that the token is this account's.
 
     A wrong token would list another account's calls, and none of ours.
 
     Raises:
-        HubSpotError: HubSpot does not say so.
+        PortalFailure: it is another account's, or HubSpot cannot be asked now.
         redis.RedisError: Redis is away.
     """
     context = tools.context
-    await context.hubspot.confirm_token(tools.portal_id)
+    try:
+        await context.hubspot.confirm_token(tools.portal_id)
+    except HubSpotError as error:
+        if isinstance(error, PortalFailure) and error.kind not in _UNTOLD:
+            raise
+        _log.info("token not confirmed", portal_id=tools.portal_id, reason=str(error))
     partitions = range(context.settings.stream_partitions)
     clocks = tuple([await context.stream.ticket(partition) for partition in partitions])
     return msgspec.structs.replace(run, clocks=clocks, counts=run.counts.plus(requests=1))
@@ -47,25 +60,29 @@ async def list_page(tools: Tools, run: Run) -> Run:
 
     Raises:
         HubSpotError: HubSpot cannot be asked now, or refuses the listing.
+        DisorderError: it goes in a circle.
         StaleProjectionError: the streams know a newer projection.
         redis.RedisError: Redis is away.
     """
-    archived = run.step == "archived"
+    reads: Reads = "archived" if run.step == "archived" else "live"
     try:
-        read = await _read(tools, run.after, archived=archived)
+        page = await _read(tools, run.after, reads)
     except RecordRefused:
         if run.after is None or run.counts.restarts == MOST_RESTARTS:
             raise
         counts = run.counts.plus(requests=1, restarts=1)
-        return msgspec.structs.replace(run, after=None, counts=counts)
-    page = read.page
-    found = await _judge(tools, page.calls, archived=archived)
-    odd = judge_undecodable(tools, page.undecodable, "archived" if archived else "listing")
+        return msgspec.structs.replace(run, after=None, anchor=None, counts=counts)
+    if page.after is not None and page.after in (run.after, run.anchor):
+        msg = "the listing goes in a circle"
+        raise DisorderError(msg)
+    how = "archived" if reads == "archived" else "listing"
+    found = await _judge(tools, page, reads)
+    odd = judge_undecodable(tools, page.undecodable, how)
     await mark(tools, found)
     await mark(tools, odd)
     counts = run.counts.plus(
         requests=1,
-        seen=len(page.calls) + len(page.undecodable),
+        seen=len(page.found) + len(page.doubtful) + len(page.undecodable),
         marked=len(found.marks) + len(odd.marks),
         set_aside=len(odd.letters),
     )
@@ -97,70 +114,55 @@ async def look_up_unnamed(tools: Tools, run: Run) -> Run:
     return msgspec.structs.replace(run, place=place, counts=counts)
 
 
-async def _read(tools: Tools, after: str | None, *, archived: bool) -> PageRead:
-    """Read a page; of archived calls only which they are."""
-    wanted = tools.projection
-    return await tools.context.hubspot.list_page(
-        tools.portal_id,
-        after,
-        properties=(MODIFIED,) if archived else sorted({*wanted.properties, MERGED}),
-        associations=() if archived else wanted.associations,
-        archived=archived,
+async def _read(tools: Tools, after: str | None, reads: Reads) -> Page:
+    """Read a page as a backfill does; of archived calls only which they are.
+
+    Raises:
+        HubSpotError: as `read_page`; kind `budget` if live work needs what is left of it.
+        redis.RedisError: likewise.
+    """
+    context, wanted = tools.context, tools.projection
+    shown = (
+        msgspec.structs.replace(wanted, properties=(MODIFIED,), associations=())
+        if reads == "archived"
+        else msgspec.structs.replace(wanted, properties=tuple(sorted({*wanted.properties, MERGED})))
     )
+    wait_ms = await context.budget.take(
+        tools.portal_id, cost_of(shown), leaving=1 + len(wanted.associations)
+    )
+    if wait_ms:
+        raise PortalFailure(kind="budget", retry_after_ms=wait_ms)
+    return await read_page(context.hubspot, tools.portal_id, reads, after, shown)
 
 
-async def _judge(tools: Tools, calls: Sequence[Call], *, archived: bool) -> Found:
+async def _judge(tools: Tools, page: Page, reads: Reads) -> Found:
     """Compare a page with the records.
 
     An archived call changes only by coming back, which moves its `updatedAt`: its digest need not
-    be known. A live one whose associations go on behind the page is read as a whole.
+    be known. A call of which the page does not tell all is read.
     """
-    views = [_view(tools, call, archived=archived) for call in calls]
-    whole = [(call, view) for call, view in zip(calls, views, strict=True) if view is not None]
+    views = [_view(tools, listed) for listed in page.found.values()]
     compared = await tools.context.comparer.compare(
-        tools.portal_id,
-        tools.projection.generation,
-        [view for _, view in whole],
-        confirms=True,
+        tools.portal_id, tools.projection.generation, views, confirms=True
     )
-    marks = [
-        (call.id, Hint(origin="reconciliation", found="listing"))
-        for call, view in zip(calls, views, strict=True)
-        if view is None
-    ]
-    marks += await merged_away(tools, calls, "listing")
-    for (call, _), one in zip(whole, compared, strict=True):
-        if one.outcome != "same" and _is_ours(tools, call, one):
-            marks.append((call.id, _hint(call, one, archived=archived)))
+    how = "archived" if reads == "archived" else "listing"
+    doubted = Hint(origin="reconciliation", found=how)
+    marks = [(call_id, doubted) for call_id in page.doubtful]
+    marks += await merged_away(tools, [listed.call for listed in page.found.values()], how)
+    for listed, one in zip(page.found.values(), compared, strict=True):
+        if one.outcome != "same" and _is_ours(tools, listed.call, one):
+            marks.append((listed.call.id, _hint(listed.call, one, how)))
     return Found(marks)
 
 
-def _view(tools: Tools, call: Call, *, archived: bool) -> View | None:
-    """Return what a listing shows of a call; None if its associations are not whole."""
+def _view(tools: Tools, listed: Listed) -> View:
+    call = listed.call
     updated_at_ms = to_ms(call.updated_at)
-    if archived:
+    if call.archived:
         return View(call.id, "archived", updated_at_ms)
-    associations = whole_associations(call, tools.projection.associations)
-    if associations is None:
-        return None
-    shown = digest.of_call(
-        call.properties, associations, archived=call.archived, wanted=tools.projection.properties
-    )
+    wanted = tools.projection.properties
+    shown = digest.of_call(call.properties, listed.associations, archived=False, wanted=wanted)
     return View(call.id, "live", updated_at_ms, shown)
-
-
-def whole_associations(call: Call, types: Sequence[str]) -> Mapping[str, tuple[str, ...]] | None:
-    """Return the ids on the other side by type; None if one type has more than the record shows."""
-    shown = call.associations or {}
-    found: dict[str, tuple[str, ...]] = {}
-    for kind in types:
-        ids = shown.get(kind)
-        if ids is None:
-            continue
-        if ids.paging is not None and ids.paging.after is not None:
-            return None
-        found[kind] = sorted_ids(one.id for one in ids.results)
-    return found
 
 
 def _is_ours(tools: Tools, call: Call, compared: Compared) -> bool:
@@ -178,11 +180,11 @@ def _is_ours(tools: Tools, call: Call, compared: Compared) -> bool:
     return to_ms(touched) >= tools.door.connected_at
 
 
-def _hint(call: Call, compared: Compared, *, archived: bool) -> Hint:
-    newer = compared.outcome != "other" and not archived
+def _hint(call: Call, compared: Compared, how: str) -> Hint:
+    newer = compared.outcome != "other" and not call.archived
     return Hint(
         occurred_at=to_ms(call.updated_at) if newer else 0,
         origin="reconciliation",
-        found="archived" if archived else "listing",
+        found=how,
         right_at=compared.stamp,
     )

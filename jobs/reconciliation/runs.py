@@ -56,6 +56,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     windows: Windows | None = None
     after: str | None = None
     """The cursor of the listing, HubSpot's own; None = its first page."""
+    anchor: str | None = None
+    """An earlier cursor: the listing goes in a circle if it comes again."""
+    pages: int = 0
+    """Of the listing at work."""
     clocks: tuple[int, ...] = ()
     """Each partition's clock when the listings began: a record confirmed since was named."""
     place: tuple[int, int] = (0, 0)
@@ -161,10 +165,12 @@ def after_search(run: Run) -> Run:
 
 def after_page(run: Run, after: str | None) -> Run:
     """Return the run behind a page of a listing, whose cursor of the next is `after`."""
-    if after is not None:
-        return msgspec.structs.replace(run, after=after)
-    step: Step = "live" if run.step == "archived" else "unnamed"
-    return msgspec.structs.replace(run, step=step, after=None)
+    if after is None:
+        step: Step = "live" if run.step == "archived" else "unnamed"
+        return msgspec.structs.replace(run, step=step, after=None, anchor=None, pages=0)
+    pages = run.pages + 1
+    anchor = after if pages & (pages - 1) == 0 else run.anchor
+    return msgspec.structs.replace(run, after=after, anchor=anchor, pages=pages)
 
 
 def ended(run: Run, now: int, *, failed: str = "") -> Run:

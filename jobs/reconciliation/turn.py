@@ -101,7 +101,7 @@ class _Turn:
         if run is None:
             return max(1, due_in(self._standing, door.now, self._rhythm(door)))
         if door.asleep_until > door.now:
-            return self._wait(run, door.asleep_until - door.now, "asleep")
+            return self._wait(run, door.asleep_until - door.now, door.why)
         if door.waiting > MOST_WAITING:
             return self._wait(run, timing.collection_yield_ms, "live work goes first")
         return await self._try(run, door)
@@ -154,10 +154,7 @@ class _Turn:
                 self._end(run, door.now)
                 return max(1, due_in(self._standing, door.now, self._rhythm(door)))
         self._moved(replace(moved, state="running", why="", failures=0))
-        listing = run.step in {"archived", "live"}
-        # Half of the window is left to live work, beside which this one goes slowly.
-        pace_ms = context.budget.spending(self._portal_id).pace_ms(1) if listing else 0
-        return pace_ms or None
+        return None
 
     def _moved(self, run: Run) -> None:
         watermark = watermark_after(self._standing, run)
