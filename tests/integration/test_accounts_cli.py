@@ -149,7 +149,7 @@ async def test_a_link_leads_to_a_connected_account(
     assert (url.netloc, url.path) == ("hooks.example.com", "/oauth/install")
     with served(redis_url, **settings) as service:
         target = f"{url.path}?{url.query}"
-        assert (await Browser(service).install(portal_id, target)).status == 200
+        assert (await Browser(service.port).install(portal_id, target)).status == 200
     assert await redis.zscore("tenant-1:accounts:installed", str(portal_id)) is not None
 
 

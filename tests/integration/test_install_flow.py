@@ -109,7 +109,7 @@ async def test_an_account_connects_itself(
     open_to_all: Served, redis: Redis, portal_id: int, control: Control
 ) -> None:
     """From the link to the page of success: the account's tokens are kept, encrypted, and work."""
-    reply = await Browser(open_to_all).install(portal_id)
+    reply = await Browser(open_to_all.port).install(portal_id)
 
     assert (reply.status, title_of(reply)) == (200, f"Account {portal_id} is connected")
     assert await connected(redis) == {portal_id}
@@ -130,13 +130,13 @@ async def test_calls_that_waited_are_rung_for(
     """Calls that were notified before the install are rung for at once."""
     ledger = Ledger(redis, namespace, Timing())
     await ledger.mark([Mark(portal_id, "512", (Hint("creation", 1),))])
-    await Browser(open_to_all).install(portal_id)
+    await Browser(open_to_all.port).install(portal_id)
     assert await redis.zcard("tenant-1:callstream:live") == 1
 
 
 async def test_what_goes_to_hubspot(open_to_all: Served) -> None:
     """The consent page is told the app, the scopes, a state, and a PKCE challenge."""
-    browser = Browser(open_to_all)
+    browser = Browser(open_to_all.port)
     query = query_of(await browser.begin())
     assert query["redirect_uri"] == f"https://hooks.example.com{CALLBACK}"
     assert "crm.objects.contacts.read" in query["scope"].split()
@@ -149,7 +149,7 @@ async def test_what_goes_to_hubspot(open_to_all: Served) -> None:
 
 async def test_the_cookie_is_for_this_flow_only(open_to_all: Served) -> None:
     """The cookie is out of reach of scripts, other sites, other hosts and plain http."""
-    reply = await Browser(open_to_all).open(INSTALL)
+    reply = await Browser(open_to_all.port).open(INSTALL)
     name, _, attributes = reply.headers["Set-Cookie"].partition("=")
     assert name == "__Host-callstream-install"
     words = {word.strip().lower() for word in attributes.split(";")[1:]}
@@ -158,7 +158,7 @@ async def test_the_cookie_is_for_this_flow_only(open_to_all: Served) -> None:
 
 async def test_no_answer_is_kept_or_told_on(open_to_all: Served, portal_id: int) -> None:
     """Addresses with words in them are neither cached nor sent on, pages load and run nothing."""
-    browser = Browser(open_to_all)
+    browser = Browser(open_to_all.port)
     first = await browser.open(INSTALL)
     last = await browser.open(await browser.agree(first.headers["Location"], portal_id))
     for reply in (first, last):
@@ -176,7 +176,7 @@ async def test_plain_http_has_a_plain_cookie(redis_url: str, simulator: Running)
         "OAUTH_ALLOWED_PORTALS": "*",
     }
     with served(redis_url, **settings) as service:
-        cookie = (await Browser(service).open(INSTALL)).headers["Set-Cookie"].lower()
+        cookie = (await Browser(service.port).open(INSTALL)).headers["Set-Cookie"].lower()
     assert cookie.startswith("callstream-install=")
     assert "secure" not in cookie
 
@@ -192,7 +192,7 @@ async def test_nobody_is_let_in_without_a_link(
     invited: Served, redis: Redis, portal_id: int
 ) -> None:
     """By invitation means that without a link nobody even gets to HubSpot."""
-    reply = await Browser(invited).open(INSTALL)
+    reply = await Browser(invited.port).open(INSTALL)
     assert (reply.status, title_of(reply)) == (403, "An install link is needed")
     assert await redis.dbsize() == 0
     assert portal_id
@@ -203,7 +203,7 @@ async def test_a_link_works_once(
 ) -> None:
     """A link lets one account in; a second one, even if it was begun before, is turned away."""
     link = await link_to(links)
-    first, second = Browser(invited), Browser(invited)
+    first, second = Browser(invited.port), Browser(invited.port)
     late = await second.begin(link)
 
     assert (await first.install(portal_id, link)).status == 200
@@ -217,7 +217,7 @@ async def test_a_link_works_once(
 @pytest.mark.parametrize("word", ["", "x", "A" * 43, "%00", "A" * 10_000])
 async def test_a_link_that_never_was(invited: Served, redis: Redis, word: str) -> None:
     """Any other word is turned away like a spent link."""
-    reply = await Browser(invited).open(f"{INSTALL}?invitation={word}")
+    reply = await Browser(invited.port).open(f"{INSTALL}?invitation={word}")
     assert (reply.status, title_of(reply)) == (403, "This link is not good any more")
     assert await redis.dbsize() == 0
 
@@ -227,7 +227,7 @@ async def test_a_link_for_one_account(
 ) -> None:
     """A link for one account connects no other, and stays good for the one it is for."""
     other = await new_account(control)
-    link, browser = await link_to(links, portal_id), Browser(invited)
+    link, browser = await link_to(links, portal_id), Browser(invited.port)
 
     reply = await browser.install(other, link)
     assert (reply.status, title_of(reply)) == (403, f"Account {other} was not connected")
@@ -241,7 +241,7 @@ async def test_a_link_expires(invited: Served, links: Invitations) -> None:
     """After its time a link is not good any more."""
     word = await links.make(None, 1)
     await asyncio.sleep(0.01)
-    reply = await Browser(invited).open(f"{INSTALL}?invitation={word.reveal()}")
+    reply = await Browser(invited.port).open(f"{INSTALL}?invitation={word.reveal()}")
     assert reply.status == 403
 
 
@@ -252,11 +252,11 @@ async def test_listed_accounts_only(
     other = await new_account(control)
     settings = app_settings(simulator) | {"OAUTH_ALLOWED_PORTALS": f"1,{portal_id}"}
     with served(redis_url, **settings) as service:
-        reply = await Browser(service).install(other)
+        reply = await Browser(service.port).install(other)
         assert (reply.status, title_of(reply)) == (403, f"Account {other} was not connected")
         assert await redis.exists(f"tenant-1:accounts:{other}") == 0
         assert await connected(redis) == set()
-        assert (await Browser(service).install(portal_id)).status == 200
+        assert (await Browser(service.port).install(portal_id)).status == 200
     assert await connected(redis) == {portal_id}
 
 
@@ -266,8 +266,8 @@ async def test_a_link_lets_in_who_is_not_listed(
     """A link is leave enough, and who came by one is not cut off by trying without."""
     settings = app_settings(simulator) | {"OAUTH_ALLOWED_PORTALS": "1"}
     with served(redis_url, **settings) as service:
-        assert (await Browser(service).install(portal_id, await link_to(links))).status == 200
-        assert (await Browser(service).install(portal_id)).status == 403
+        assert (await Browser(service.port).install(portal_id, await link_to(links))).status == 200
+        assert (await Browser(service.port).install(portal_id)).status == 403
     assert await connected(redis) == {portal_id}
 
 
@@ -275,11 +275,11 @@ async def test_another_browser_cannot_finish(
     open_to_all: Served, redis: Redis, portal_id: int
 ) -> None:
     """Who has the address but not the cookie is turned away, and the install is over."""
-    browser = Browser(open_to_all)
+    browser = Browser(open_to_all.port)
     back = await browser.agree(await browser.begin(), portal_id)
-    stranger = Browser(open_to_all)
+    stranger = Browser(open_to_all.port)
     await stranger.begin()
-    for other in (stranger, Browser(open_to_all), browser):
+    for other in (stranger, Browser(open_to_all.port), browser):
         reply = await other.open(back)
         assert (reply.status, title_of(reply)) == (400, "This install cannot be finished")
     assert await connected(redis) == set()
@@ -287,7 +287,7 @@ async def test_another_browser_cannot_finish(
 
 async def test_an_answer_is_taken_once(open_to_all: Served, portal_id: int) -> None:
     """The same answer of HubSpot, sent again, is turned away."""
-    browser = Browser(open_to_all)
+    browser = Browser(open_to_all.port)
     back = await browser.agree(await browser.begin(), portal_id)
     assert (await browser.open(back)).status == 200
     assert (await browser.open(back)).status == 400
@@ -298,7 +298,7 @@ async def test_two_installs_in_one_browser(
 ) -> None:
     """Two installs that one browser has on the way do not disturb each other."""
     other = await new_account(control)
-    browser = Browser(open_to_all)
+    browser = Browser(open_to_all.port)
     pages = [await browser.begin(), await browser.begin()]
     backs = [
         await browser.agree(page, one) for page, one in zip(pages, (portal_id, other), strict=True)
@@ -313,7 +313,7 @@ async def test_two_installs_in_one_browser(
 )
 async def test_an_install_that_was_never_begun(open_to_all: Served, query: str) -> None:
     """A callback that no install of ours asked for is turned away, and HubSpot is not asked."""
-    browser = Browser(open_to_all)
+    browser = Browser(open_to_all.port)
     await browser.begin()
     assert (await browser.open(CALLBACK + query)).status == 400
 
@@ -322,7 +322,7 @@ async def test_an_install_expires(redis_url: str, simulator: Running, portal_id:
     """Who comes back from HubSpot too late begins anew."""
     settings = app_settings(simulator) | {"OAUTH_ALLOWED_PORTALS": "*", "TIMING_SCALE": "0.001"}
     with served(redis_url, **settings) as service:
-        browser = Browser(service)
+        browser = Browser(service.port)
         back = await browser.agree(await browser.begin(), portal_id)
         await asyncio.sleep(0.7)  # Redis' expiry sets no event; an install may take 600 ms here
         assert (await browser.open(back)).status == 400
@@ -330,7 +330,7 @@ async def test_an_install_expires(redis_url: str, simulator: Running, portal_id:
 
 async def test_declined(invited: Served, links: Invitations, redis: Redis, portal_id: int) -> None:
     """Who declines is told that nothing was connected; the link stays good."""
-    link, browser = await link_to(links), Browser(invited)
+    link, browser = await link_to(links), Browser(invited.port)
     reply = await browser.open(await browser.decline(await browser.begin(link)))
     assert (reply.status, title_of(reply)) == (403, "Nothing was connected")
     assert await connected(redis) == set()
@@ -341,7 +341,7 @@ async def test_a_code_that_hubspot_refuses(
     invited: Served, links: Invitations, redis: Redis, portal_id: int
 ) -> None:
     """A code that HubSpot does not take connects nothing; the link stays good."""
-    link, browser = await link_to(links), Browser(invited)
+    link, browser = await link_to(links), Browser(invited.port)
     back = await browser.agree(await browser.begin(link), portal_id)
     reply = await browser.open(re.sub(r"code=[^&]+", "code=forged", back))
     assert (reply.status, title_of(reply)) == (400, "HubSpot did not confirm the install")
@@ -367,7 +367,7 @@ async def test_hubspot_is_not_well(
 ) -> None:
     """While HubSpot gives no tokens nothing is connected, and the link stays good."""
     portal_id = await new_account(control)
-    link, browser = await link_to(links), Browser(invited)
+    link, browser = await link_to(links), Browser(invited.port)
     back = await browser.agree(await browser.begin(link), portal_id)
     await control.fault(replace(fault, operation="oauth.token"))
     reply = await browser.open(back)
@@ -388,7 +388,7 @@ async def test_an_answer_that_names_no_account(
         operation="oauth.token",
         body=msgspec.json.encode(body).decode(),
     )
-    browser = Browser(open_to_all)
+    browser = Browser(open_to_all.port)
     back = await browser.agree(await browser.begin(), portal_id)
     await control.fault(fault)
     assert (await browser.open(back)).status == 200
@@ -398,7 +398,7 @@ async def test_an_answer_that_names_no_account(
 async def test_too_many_installs_at_once(open_to_all: Served, redis: Redis) -> None:
     """Installs that were begun are bounded, so that nobody fills Redis with them."""
     await command(redis, "SET", "tenant-1:accounts:pending", AT_MOST, "PX", 60_000)
-    reply = await Browser(open_to_all).open(INSTALL)
+    reply = await Browser(open_to_all.port).open(INSTALL)
     assert (reply.status, title_of(reply)) == (429, "Too many installs at once")
     assert await redis.keys() == [b"tenant-1:accounts:pending"]
 
@@ -409,7 +409,7 @@ async def test_redis_is_away(make_redis: MakeRedis, simulator: Running) -> None:
     settings = app_settings(simulator) | {"OAUTH_ALLOWED_PORTALS": "*"}
     with served(server.url, **settings) as service:
         server.kill()
-        reply = await Browser(service).open(INSTALL)
+        reply = await Browser(service.port).open(INSTALL)
     assert (reply.status, title_of(reply)) == (503, "Not now")
 
 
@@ -419,6 +419,6 @@ async def test_an_install_anew_replaces_the_tokens(
     """An account may install again at any time: the newest tokens count."""
     async with counted(control) as exchanges:
         for _ in range(2):
-            assert (await Browser(open_to_all).install(portal_id)).status == 200
+            assert (await Browser(open_to_all.port).install(portal_id)).status == 200
         assert await exchanges() == 2
     assert await connected(redis) == {portal_id}

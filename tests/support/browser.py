@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 from yarl import URL
 
-from tests.support.served import Reply, Served
+from tests.support.served import Reply
 
 INSTALL = "/oauth/install"
 
@@ -15,15 +15,21 @@ INSTALL = "/oauth/install"
 class Browser:
     """One browser with its own cookies."""
 
-    def __init__(self, service: Served) -> None:
-        self._service = service
+    def __init__(self, port: int) -> None:
+        """Open the service that listens on this port of this machine."""
+        self._port = port
         self.cookies: dict[str, Morsel[str]] = {}
 
     async def open(self, target: str) -> Reply:
         """Open an address of the service."""
         sent = "; ".join(f"{cookie.key}={cookie.value}" for cookie in self.cookies.values())
         headers = {"Cookie": sent} if sent else {}
-        reply = await self._service.ask("GET", target, headers=headers)
+        url = URL(f"http://127.0.0.1:{self._port}{target}", encoded=True)
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(url, headers=headers, allow_redirects=False) as answer,
+        ):
+            reply = Reply(answer.status, dict(answer.headers), await answer.read())
         self.cookies |= SimpleCookie(reply.headers.get("Set-Cookie", ""))
         return reply
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 import msgspec
@@ -209,15 +209,27 @@ class Fleet:
             program.close()
 
 
-@contextlib.asynccontextmanager
-async def fleet(plan: Plan, folder: Path, server: EmbeddedRedis) -> AsyncGenerator[Fleet]:
+AnyFleet = TypeVar("AnyFleet", bound=Fleet)
+
+
+def fleet(
+    plan: Plan, folder: Path, server: EmbeddedRedis
+) -> contextlib.AbstractAsyncContextManager[Fleet]:
     """Run a deployment on the Redis `server` until the block ends; logs go to `folder`.
 
     When the block fails, the ends of all logs are printed.
     """
+    return fleet_of(Fleet, plan, folder, server)
+
+
+@contextlib.asynccontextmanager
+async def fleet_of(
+    kind: type[AnyFleet], plan: Plan, folder: Path, server: EmbeddedRedis
+) -> AsyncGenerator[AnyFleet]:
+    """Run a deployment of another kind; otherwise as `fleet`."""
     async with contextlib.AsyncExitStack() as stack:
         balancer = await stack.enter_async_context(Balancer())
-        running = Fleet(plan, folder, server, balancer)
+        running = kind(plan, folder, server, balancer)
         try:
             await running.open(stack)
             yield running
