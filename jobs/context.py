@@ -88,8 +88,15 @@ class Context:
                 generation=projection.generation,
             )
         if projection.fresh:
-            await self.rereads.ask(portal_id, projection.generation)
+            await self._begin_round(portal_id, projection.generation)
         return projection
+
+    async def _begin_round(self, portal_id: int, generation: int) -> None:
+        """Have the portal's known calls read again; under a first list there mostly are none."""
+        if generation == 1 and not await self.stream.records.count(portal_id):
+            await self.projections.marked(portal_id, generation)
+        else:
+            await self.rereads.ask(portal_id, generation)
 
     def follow_projection(self, portal_id: int, generation: int) -> None:
         """Remember the generation below which the streams refuse what is read."""

@@ -91,3 +91,19 @@ async def test_forgotten_account_is_connected_again(desk: Desk, control: Control
     await asyncio.gather(watching, return_exceptions=True)
     await desk.fetch_marked(await control.create(TITLE, portal_id=desk.portal_id))
     assert await desk.types() == ["created"]
+
+
+async def test_first_list_needs_no_round(desk: Desk, control: Control) -> None:
+    """An account's first calls are not read again for the list that they were first read with."""
+    await desk.fetch_marked(await control.create(TITLE, portal_id=desk.portal_id))
+    await desk.fetch()
+    assert await desk.redis.zcard("tenant-1:callstream:collections") == 0
+    assert not (await desk.context.projection(desk.portal_id)).fresh
+
+
+async def test_first_list_over_known_calls_needs_a_round(desk: Desk, control: Control) -> None:
+    """Where the ledger's Redis lost the list, known calls may have been read with another one."""
+    await desk.fetch_marked(await control.create(TITLE, portal_id=desk.portal_id))
+    await desk.redis.delete(f"tenant-1:projection:{desk.portal_id}")
+    assert (await desk.context.projection(desk.portal_id)).fresh
+    assert await desk.redis.zcard("tenant-1:callstream:collections") == 1
