@@ -350,16 +350,18 @@ class Ledger:
         )
         return _decode(answer, _Settled).bells
 
-    async def sweep(self, worker: str, queue: str) -> list[Bell]:
+    async def sweep(self, worker: str, queue: str, running: str = "") -> list[Bell]:
         """Return doorbells for due portals that have none, if it is this worker's turn.
 
         Args:
             worker: the worker that asks; it keeps its turn as long as it goes on asking.
             queue: the key of the sorted set that the doorbells go to.
+            running: followed by a job's id, the key that exists while the job is run.
         """
         turn_ms = 5 * self._timing.sweep_every_ms
         answer = await self._sweep(
-            [self._portals, queue, self._waking], [*self._constants, worker, turn_ms, SWEEP_RINGS]
+            [self._portals, queue, self._waking],
+            [*self._constants, worker, turn_ms, SWEEP_RINGS, running],
         )
         return _decode(answer, list[Bell])
 

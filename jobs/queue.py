@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 import msgspec
 import structlog
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
 
 from jobs.ledger import Bell
@@ -35,6 +36,10 @@ _log = structlog.get_logger(__name__)
 encode_job = cast("Callable[[dict[str, Any]], bytes]", msgspec.msgpack.Encoder().encode)
 """Jobs travel as msgpack: unpickling would run the code of anyone who can write to Redis."""
 decode_job = cast("Callable[[bytes], dict[str, Any]]", msgspec.msgpack.Decoder().decode)
+
+
+RUNNING = in_progress_key_prefix
+"""Followed by a job's id, the key that exists while the job is run."""
 
 
 def queue_key(namespace: str, name: QueueName) -> str:

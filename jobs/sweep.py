@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError, PortalFailure
-from jobs.queue import queue_key
+from jobs.queue import RUNNING, queue_key
 from jobs.verdicts import doubling
 
 _TOKENLESS: Final = frozenset({"unknown", "disconnected", "sealed"})
@@ -36,7 +36,7 @@ async def sweep_forever(context: Context, worker: str) -> None:
             if time.monotonic() - beaten_at >= beat_s:
                 await context.ledger.beat(worker, context.slots)
                 beaten_at = time.monotonic()
-            await context.doorbells.ring(await context.ledger.sweep(worker, queue))
+            await context.doorbells.ring(await context.ledger.sweep(worker, queue, RUNNING))
             failures = 0
         except (RedisError, OSError) as error:
             failures += 1

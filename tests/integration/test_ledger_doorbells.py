@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 
 from jobs.hints import Hint
 from jobs.ledger import BATCH, Done, Later, Ledger, Mark, Outcome
+from jobs.queue import RUNNING
 from jobs.redis import command
 from jobs.timing import Timing
 
@@ -193,6 +194,22 @@ async def test_sweep_rests_while_the_queue_is_long(ledger: Ledger, redis: Redis)
     lost_at = await redis.zscore(f"tenant-1:ledger:{PORTAL}:bells", bell.bell_id)
     rung_at = int(bell.bell_id.partition(":")[2])
     assert lost_at == rung_at + Timing().bell_crowded_ms
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_only_waiting_jobs_crowd_the_queue(
+    ledger: Ledger, redis: Redis, *, waits: bool
+) -> None:
+    """Jobs of killed workers, and deferred ones, do not keep the sweep from ringing."""
+    await ledger.beat("one", 1)
+    jobs = {f"job {number}": 1 for number in range(3)}
+    await redis.zadd(QUEUE, {**jobs, "deferred": 9e15})
+    if not waits:
+        await redis.mset({f"arq:in-progress:{job}": 1 for job in jobs})
+    await ledger.connect(PORTAL)
+    await ledger.mark(marks(1))
+    await redis.delete(f"tenant-1:ledger:{PORTAL}:bells")
+    assert bool(await ledger.sweep("one", QUEUE, RUNNING)) is not waits
 
 
 async def test_sweep_reaches_past_portals_that_have_a_doorbell(

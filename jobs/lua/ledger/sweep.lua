@@ -5,11 +5,12 @@
 -- ARGV[3]  the worker that asks
 -- ARGV[4]  how long its turn lasts without another call, in ms
 -- ARGV[5]  the most doorbells to answer
+-- ARGV[6]  followed by a job's id, the key that exists while the job is run
 -- Answer   msgpack array of doorbells to ring; empty when it is another worker's turn
 --
 -- Atomic because two sweepers, or a sweeper and a mark, would ring one portal twice.
 
-local worker, turn_ms, most = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local worker, turn_ms, most, running = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local PAGE = 500
 local OUTAGE = {server = true, timeout = true, transport = true} -- why a portal may be asleep
 
@@ -26,7 +27,19 @@ local function fleet_slots()
   return slots
 end
 
-if redis.call('ZCARD', KEYS[2]) > 2 * fleet_slots() then
+-- Jobs that are due and nobody runs. A job stays in the queue while it runs, and those of a worker
+-- that was killed for a minute more: they stand in nobody's way.
+local function waiting_jobs(enough)
+  local waiting = redis.call('ZCOUNT', KEYS[2], '-inf', now)
+  if waiting <= enough then return waiting end
+  for _, job in ipairs(redis.call('ZRANGE', KEYS[2], 0, 2 * PAGE - 1)) do
+    waiting = waiting - redis.call('EXISTS', running .. job)
+  end
+  return waiting
+end
+
+local enough = 2 * fleet_slots()
+if waiting_jobs(enough) > enough then
   redis.call('SET', prefix .. 'crowded', 1, 'PX', 1000)
   return cmsgpack.pack({})
 end
