@@ -15,7 +15,8 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
+from functools import partial
 from typing import Any, Final, cast
 
 import structlog
@@ -28,6 +29,7 @@ from jobs.backfill.restart import restart_forever
 from jobs.collect import collect_calls
 from jobs.context import Context, open_context
 from jobs.fetch import fetch_calls
+from jobs.outliving import outlive
 from jobs.queue import (
     COLLECT_CALLS,
     FETCH_CALLS,
@@ -151,27 +153,31 @@ def _signals() -> Generator[asyncio.Event]:
 async def _tasks(context: Context) -> AsyncGenerator[None]:
     """Own the tasks beside the live queue's jobs."""
     worker = _name()
-    tasks = [
-        asyncio.create_task(sweep_forever(context, worker)),
-        asyncio.create_task(connect_static(context)),
-        asyncio.create_task(tell_strangers(context)),
-    ]
     try:
-        yield
+        async with _running(
+            sweep=partial(sweep_forever, context, worker),
+            connection=partial(connect_static, context),
+            strangers=partial(tell_strangers, context),
+        ):
+            yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await leave(context, worker)
 
 
 @contextlib.asynccontextmanager
 async def _collection_tasks(context: Context) -> AsyncGenerator[None]:
     """Own the tasks beside the collections queue's jobs."""
-    tasks = [
-        asyncio.create_task(schedule_forever(context, _name())),
-        asyncio.create_task(restart_forever(context)),
-    ]
+    async with _running(
+        reconciliations=partial(schedule_forever, context, _name()),
+        backfills=partial(restart_forever, context),
+    ):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _running(**works: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    """Do all of it beside the block, whatever happens to it, and end it with the block."""
+    tasks = [asyncio.create_task(outlive(name, work)) for name, work in works.items()]
     try:
         yield
     finally:
