@@ -13,7 +13,9 @@ from callstream_client import keys
 from redis.asyncio import Redis
 
 from jobs.queue import queue_key
+from jobs.reconciliation.operate import Reconciled, Reconciling
 from jobs.redis import command
+from jobs.timing import Timing
 
 WITHIN_S: Final = 10.0
 """How long Redis may take for all of it."""
@@ -65,6 +67,8 @@ class Figures(msgspec.Struct, frozen=True):
     """Jobs in each queue, those in hand included."""
     workers: int
     """Workers of the live queue that were heard of lately."""
+    reconciled: tuple[Reconciled, ...] = ()
+    """Where each account's reconciliation stands, and what nobody had told of."""
 
 
 async def waiting(redis: Redis, namespace: str) -> int:
@@ -119,7 +123,13 @@ async def read_figures(ledger: Redis, streams: Redis, namespace: str) -> Figures
                 for name in ("live", "collections")
             },
             workers=await workers(ledger, namespace),
+            reconciled=await _reconciled(ledger, namespace),
         )
+
+
+async def _reconciled(ledger: Redis, namespace: str) -> tuple[Reconciled, ...]:
+    reconciling = Reconciling(ledger, namespace, Timing())
+    return tuple([await reconciling.look(portal) for portal in await reconciling.accounts()])
 
 
 async def _ids(ledger: Redis, prefix: str) -> list[int]:

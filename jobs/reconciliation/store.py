@@ -141,6 +141,17 @@ class Reconciliations:
         )
         return [int(portal) for portal in cast("Sequence[bytes]", answer)]
 
+    async def accounts(self) -> list[int]:
+        """Return the accounts that workers look after."""
+        answer = await command(self._redis, "ZRANGE", self._due, 0, -1)
+        return sorted(int(portal) for portal in cast("Sequence[bytes]", answer))
+
+    async def forget(self, portal_id: int) -> None:
+        """Forget where the account stands, and what was missed of it."""
+        key = self.key(portal_id)
+        await command(self._redis, "DEL", key, f"{key}:missed")
+        await command(self._redis, "ZREM", self._due, portal_id)
+
     async def standing(self, portal_id: int) -> Standing:
         """Return where the account stands."""
         answer = await command(self._redis, "HGETALL", self.key(portal_id))

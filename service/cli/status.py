@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
+    from jobs.reconciliation.operate import Reconciled
     from jobs.settings import Settings
     from service.figures import Figures, Portal
 
@@ -60,7 +63,43 @@ def tables(figures: "Figures") -> "RenderableType":
         ledger.add_row(str(portal.portal_id), _state(portal), str(portal.due), str(portal.leased))
     queues = ", ".join(f"{name} {count}" for name, count in figures.queued.items())
     rest = f"workers {figures.workers}   queued {queues}   dead letters {figures.dead_letters}"
-    return Group(streams, ledger, rest)
+    return Group(streams, ledger, _reconciled(figures.reconciled), rest)
+
+
+def _reconciled(accounts: "Sequence[Reconciled]") -> "RenderableType":
+    """Return how far each account was searched, and what nobody had told of."""
+    from rich.table import Table
+
+    from jobs.instants import ms_to_text
+
+    def at(ms: int) -> str:
+        return (ms_to_text(ms) or "") if ms else ""
+
+    rows = Table(
+        "account",
+        "searched until",
+        "last round",
+        "now",
+        "missed",
+        "last missed",
+        "oldest",
+        title="Reconciliation",
+    )
+    for one in accounts:
+        run, missed = one.run, one.missed
+        failed = one.last.why if one.last and one.last.state == "failed" else ""
+        now = f"{run.step}, {run.state} {run.why}".strip() if run else failed
+        oldest = f"{missed.oldest_age_ms / 1000:,.0f} s" if missed.count else ""
+        rows.add_row(
+            str(one.portal_id),
+            at(one.watermark),
+            at(one.round_at),
+            now,
+            str(missed.count),
+            at(missed.last_at),
+            oldest,
+        )
+    return rows
 
 
 def _state(portal: "Portal") -> str:
