@@ -22,7 +22,7 @@ from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.simulator.switchboard import Fault
-from tests.support.installs import LIFE_MS, App, counted, new_key
+from tests.support.installs import LIFE_MS, QUICK, App, counted, new_key
 from tests.support.waiting import until
 
 OLD_MS = LIFE_MS - 60_000
@@ -105,6 +105,21 @@ async def test_one_refreshes_ahead(app: App, control: Control, portal_id: int) -
     assert 1 <= len(others) <= 3, "the jobs of the process that refreshed"
     assert len(set(others)) == 1
     assert set(await tokens(fleet(app), portal_id)) == set(others)
+
+
+async def test_jobs_beside_a_refresh_go_on(app: App, control: Control, portal_id: int) -> None:
+    """Other jobs of the process that refreshes go on with the token that they had."""
+    nearly_due_ms = LIFE_MS - QUICK.token_margin_ms - QUICK.token_ahead_ms - 100
+    grant = await app.install(portal_id, age_ms=nearly_due_ms)
+    process = app.process()
+    assert await process.token(portal_id) == grant.access
+    await asyncio.sleep(0.1)
+    async with counted(control, delay_ms=500):
+        refresh = asyncio.create_task(process.token(portal_id))
+        await refreshing(app, portal_id)
+        async with asyncio.timeout(0.2):
+            assert await process.token(portal_id) == grant.access
+        assert await refresh != grant.access
 
 
 async def test_all_wait_for_one(app: App, control: Control, portal_id: int) -> None:
