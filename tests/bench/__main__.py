@@ -1,4 +1,4 @@
-"""`python -m tests.bench`, which is `make bench`: latency and coalescing, in about three minutes.
+"""`python -m tests.bench`, which is `make bench`: latency, coalescing, memory; about four minutes.
 
 Exit status 0 if every figure is within its bound, 1 if not. Nothing else should run meanwhile.
 """
@@ -10,7 +10,7 @@ import sys
 
 from rich.console import Console
 
-from tests.bench import coalescing, latency
+from tests.bench import coalescing, latency, record_memory
 from tests.bench.machine import Machine
 from tests.bench.report import Report, now
 
@@ -22,18 +22,22 @@ def arguments() -> argparse.ArgumentParser:
     add("--runs", type=int, default=latency.RUNS, help="runs of the latency measurement")
     add("--changes", type=int, default=latency.CHANGES, help="changes of each run")
     add("--bursts", type=int, default=3, help="bursts of each kind")
+    add("--calls", type=int, default=1_000_000, help="most calls whose memory is measured")
     return parser
 
 
-async def measure(runs: int, changes: int, bursts: int, console: Console) -> Report:
+async def measure(args: argparse.Namespace, console: Console) -> Report:
     """Measure everything, and say what is being measured."""
     console.print("how much a burst costs ...", style="dim")
     found = [
         await coalescing.measure(spread_ms)
         for spread_ms in coalescing.BOUNDS
-        for _ in range(bursts)
+        for _ in range(args.bursts)
     ]
     console.print("how long one change takes ...", style="dim")
+    waits = await latency.measure(args.runs, args.changes)
+    console.print("what a known call costs ...", style="dim")
+    shapes = [*record_memory.SMALL_PORTALS, *record_memory.PORTALS, (1, 10_000), (1, args.calls)]
     return Report(
         at=now(),
         command=shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]]),
@@ -44,8 +48,9 @@ async def measure(runs: int, changes: int, bursts: int, console: Console) -> Rep
             "redis": ", ".join(f"{name}={value}" for name, value in latency.SETTINGS.items()),
             "callstream": "defaults",
         },
-        latency=await latency.measure(runs, changes),
+        latency=waits,
         bursts=found,
+        memory=await record_memory.run(None, shapes),
     )
 
 
@@ -53,7 +58,7 @@ def main() -> int:
     """Run the measurements and return the exit status."""
     args = arguments().parse_args()
     console = Console()
-    report = asyncio.run(measure(args.runs, args.changes, args.bursts, console))
+    report = asyncio.run(measure(args, console))
     report.show(console)
     console.print(f"written to {report.write()}", style="dim")
     return 0 if report.within_bounds else 1

@@ -12,7 +12,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 
 from jobs.redis import connect
 from service.embedded.server import EmbeddedRedis
+from tests.bench.sheet import percentile
 from tests.simulator.messages import Create
 from tests.support.fleet import Fleet, Plan, fleet
 
@@ -89,12 +90,6 @@ async def measure(runs: int = RUNS, changes: int = CHANGES) -> Latency:
         pooled_p99=percentile([one.total for run in samples for one in run], 0.99),
         samples=samples,
     )
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
 def _parts(samples: list[list[Sample]], of: Callable[[Sample], float]) -> dict[str, Part]:

@@ -12,12 +12,15 @@ from rich.table import Table
 from tests.bench.coalescing import BOUNDS, Burst
 from tests.bench.latency import Latency
 from tests.bench.machine import Machine
+from tests.bench.sheet import Row, Value
 
 FILE: Final = Path("build/bench/bench.json")
 P50_MS: Final = 60.0
 """What half of the changes must not exceed, from HubSpot to the stream."""
 P99_MS: Final = 150.0
 """What 99 of 100 must not exceed."""
+
+MEMORY_COLUMNS: Final = ("portals", "calls each", "bytes per call", "target", "met", "allocator")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, str]
     latency: Latency
     bursts: Sequence[Burst]
+    memory: Sequence[Row]
+    """What known calls cost Redis (see `tests.bench.record_memory`)."""
 
     def write(self, path: Path = FILE) -> Path:
         """Write the report as JSON, and return where it is."""
@@ -41,6 +46,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         console.print(f"{self.machine}\n", style="dim")
         console.print(_latency_table(self.latency))
         console.print(_burst_table(self.bursts))
+        console.print(_memory_table(self.memory))
         late = [burst for burst in self.bursts if not burst.kept_pace]
         if late:
             console.print(
@@ -57,6 +63,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             total["p50"].median <= P50_MS
             and total["p99"].median <= P99_MS
             and all(burst.object_reads <= BOUNDS[burst.spread_ms] for burst in self.bursts)
+            and all(row["met"] == "yes" for row in self.memory)
         )
 
 
@@ -97,3 +104,18 @@ def _burst_table(bursts: Sequence[Burst]) -> Table:
     for burst in bursts:
         table.add_row(*(shown(burst) for shown in columns.values()))
     return table
+
+
+def _memory_table(rows: Sequence[Row]) -> Table:
+    table = Table(title="Redis memory per known call")
+    for title in MEMORY_COLUMNS:
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(*(_shown(row.get(title)) for title in MEMORY_COLUMNS))
+    return table
+
+
+def _shown(cell: Value) -> str:
+    if isinstance(cell, float):
+        return f"{cell:.1f}"
+    return f"{cell:,}" if isinstance(cell, int) else cell or ""

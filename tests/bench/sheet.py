@@ -1,5 +1,6 @@
 """What a measurement leaves behind: a JSON file under `build/bench`, and a printed table."""
 
+import math
 import os
 import platform
 import sys
@@ -29,13 +30,18 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which `share` of the values lie, the nearest of them."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
+    """Return the smallest of the values that at least `share` of them do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-def hand_in(name: str, rows: Sequence[Row]) -> Path:
-    """Write the rows to a JSON file, print them as a table, and return the file."""
+def hand_in(name: str, rows: Sequence[Row], *, part: str = "") -> Path:
+    """Write the rows to a JSON file, print them as a table, and return the file.
+
+    Args:
+        name: of the module that measured.
+        rows: one for each measurement; a column where all are text is text.
+        part: tells several tables of one measurement apart.
+    """
     sheet = Sheet(
         name=name,
         command=" ".join(["python -m", f"tests.bench.{name}", *sys.argv[1:]]),
@@ -44,7 +50,7 @@ def hand_in(name: str, rows: Sequence[Row]) -> Path:
         rows=rows,
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{name}.json"
+    path = FOLDER / f"{'-'.join(filter(None, (name, part)))}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(sheet)) + b"\n")
     Console(width=140).print(_table(sheet))
     return path

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.bench.coalescing import Burst
-from tests.bench.latency import Latency, Part, percentile
+from tests.bench.latency import Latency, Part
 from tests.bench.machine import Machine
 from tests.bench.report import Report
+from tests.bench.sheet import Row, percentile
 
 PARTS = {name: Part(median, 10.0, 200.0) for name, median in (("p50", 60.0), ("p99", 150.0))}
 BURST = Burst(
@@ -22,6 +23,7 @@ BURST = Burst(
     association_reads=60,
     events=1_000,
 )
+MEMORY: Row = {"portals": 1, "calls each": 10_000, "bytes per call": 42.9, "met": "yes"}
 REPORT = Report(
     at="",
     command="",
@@ -29,6 +31,7 @@ REPORT = Report(
     settings={},
     latency=Latency(5, 40, PARTS, PARTS, PARTS, 150.0, []),
     bursts=[BURST],
+    memory=[MEMORY],
 )
 
 
@@ -48,12 +51,13 @@ def test_bounds_are_inclusive() -> None:
 
 
 def test_each_figure_out_of_bounds_is_seen() -> None:
-    """Half of the changes, the slowest of a hundred, and the reads of a burst each have a bound."""
+    """Both percentiles, the reads of a burst, and the memory of a call each have a bound."""
     slow = {**PARTS, "p50": Part(60.1, 10.0, 200.0)}
     slowest = {**PARTS, "p99": Part(150.1, 10.0, 200.0)}
     assert not replace(REPORT, latency=replace(REPORT.latency, total=slow)).within_bounds
     assert not replace(REPORT, latency=replace(REPORT.latency, total=slowest)).within_bounds
     assert not replace(REPORT, bursts=[BURST, replace(BURST, object_reads=16)]).within_bounds
+    assert not replace(REPORT, memory=[MEMORY, {**MEMORY, "met": "no"}]).within_bounds
 
 
 def test_burst_that_was_told_late_did_not_keep_pace() -> None:
