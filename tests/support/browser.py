@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 from yarl import URL
 
-from tests.support.served import Reply
+from tests.support.served import Reply, ask
 
 INSTALL = "/oauth/install"
 
@@ -24,12 +24,7 @@ class Browser:
         """Open an address of the service."""
         sent = "; ".join(f"{cookie.key}={cookie.value}" for cookie in self.cookies.values())
         headers = {"Cookie": sent} if sent else {}
-        url = URL(f"http://127.0.0.1:{self._port}{target}", encoded=True)
-        async with (
-            aiohttp.ClientSession() as http,
-            http.get(url, headers=headers, allow_redirects=False) as answer,
-        ):
-            reply = Reply(answer.status, dict(answer.headers), await answer.read())
+        reply = await ask(self._port, "GET", target, headers=headers)
         self.cookies |= SimpleCookie(reply.headers.get("Set-Cookie", ""))
         return reply
 

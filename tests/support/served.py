@@ -76,6 +76,23 @@ def signed(
     }
 
 
+async def ask(
+    port: int,
+    method: str,
+    target: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """Send one request to this machine, its target byte for byte; redirects are not followed."""
+    url = URL(f"http://127.0.0.1:{port}{target}", encoded=True)
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as http,
+        http.request(method, url, data=body, headers=headers, allow_redirects=False) as response,
+    ):
+        return Reply(response.status, dict(response.headers), await response.read())
+
+
 class Served:
     """A running service."""
 
@@ -97,15 +114,7 @@ class Served:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Send one request, its target byte for byte; redirects are not followed."""
-        url = URL(f"http://127.0.0.1:{self.port}{target}", encoded=True)
-        timeout = aiohttp.ClientTimeout(total=20)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as http,
-            http.request(
-                method, url, data=body, headers=headers, allow_redirects=False
-            ) as response,
-        ):
-            return Reply(response.status, dict(response.headers), await response.read())
+        return await ask(self.port, method, target, body, headers)
 
     async def deliver(self, *call_ids: int) -> Reply:
         """Send signed notifications about the calls."""
