@@ -6,7 +6,7 @@ import msgspec
 import structlog
 
 from jobs.context import Context
-from jobs.hubspot.errors import PortalFailure
+from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.ledger import Later, Verdict
 from jobs.publishing import Setting
 from jobs.reading import Merged, Missing, Round, Spoiled
@@ -107,4 +107,17 @@ async def _check_vanishing(
         )
         raise PortalFailure(kind="wrong_account", detail="too many calls vanished unannounced")
     if any(unannounced.values()):
+        await _confirm_token(context, portal_id)
+
+
+async def _confirm_token(context: Context, portal_id: int) -> None:
+    """Raise `PortalFailure` unless HubSpot says that the token is this portal's."""
+    try:
         await context.hubspot.confirm_token(portal_id)
+    except RecordRefused as refusal:  # no record was asked for: it is about the account
+        raise PortalFailure(
+            kind="forbidden",
+            detail="HubSpot does not say whose the token is",
+            status=refusal.status,
+            category=refusal.category,
+        ) from refusal
