@@ -151,11 +151,11 @@ def after_publishing(offer: Offer, outcome: Outcome, timing: Timing) -> Verdict:
         case Overtaken():
             attempt = work.memo.overtaken + 1
             wait_ms = doubling(attempt, timing.again_first_ms, timing.again_last_ms)
-            memo = msgspec.structs.replace(_all_kept(work, weighed), overtaken=attempt)
+            memo = msgspec.structs.replace(_all_kept(offer), overtaken=attempt)
             return Later(work.call_id, wait_ms, encode_memo(memo))
         case Lagging(times):
             rungs = timing.lagging_rungs_ms
-            memo = msgspec.structs.replace(_all_kept(work, weighed), lagging=times)
+            memo = msgspec.structs.replace(_all_kept(offer), lagging=times)
             return Later(work.call_id, rungs[min(times, len(rungs)) - 1], encode_memo(memo))
         case _:
             if weighed.unmet and isinstance(offer.answer, Found):
@@ -192,6 +192,14 @@ def _kept(work: Work, hints: tuple[Hint, ...]) -> Memo:
     return Memo(hints, dropped_until=work.dropped_until, absence=work.memo.absence)
 
 
-def _all_kept(work: Work, weighed: Weighed) -> Memo:
-    """Return a memo for a state that was not published: it answers none of the hints yet."""
-    return _kept(work, weighed.met + weighed.unmet)
+def _all_kept(offer: Offer) -> Memo:
+    """Return a memo for a state that was not published: it answers none of the hints yet.
+
+    A call that was found is missed no longer, however old the found state: what was announced of
+    it stays known, and rounds that miss it are counted anew.
+    """
+    memo = _kept(offer.work, offer.weighed.met + offer.weighed.unmet)
+    if memo.absence is None or not isinstance(offer.answer, Found):
+        return memo
+    absence = msgspec.structs.replace(memo.absence, rounds=0, last_at=0)
+    return msgspec.structs.replace(memo, absence=absence)

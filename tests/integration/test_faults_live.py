@@ -107,3 +107,57 @@ async def test_first_list_over_known_calls_needs_a_round(desk: Desk, control: Co
     await desk.redis.delete(f"tenant-1:projection:{desk.portal_id}")
     assert (await desk.context.projection(desk.portal_id)).fresh
     assert await desk.redis.zcard("tenant-1:callstream:collections") == 1
+
+
+async def test_refused_check_of_the_token_holds_nothing_up(desk: Desk, control: Control) -> None:
+    """If HubSpot refuses to say whose the token is, only the verdict "gone" waits for it."""
+    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=1))
+    silent = Hint(origin="reconciliation")
+    lost = await control.create(TITLE, portal_id=desk.portal_id)
+    await desk.fetch_marked(lost)
+    await control.purge(lost, portal_id=desk.portal_id)
+    await control.fault(
+        Fault(effect="status", status=400, operation="account.*", portal_id=desk.portal_id)
+    )
+    for _ in range(2):
+        await desk.fetch_marked(lost, silent)
+        await asyncio.sleep(0.005)
+    other = await control.create(TITLE, portal_id=desk.portal_id)
+    await desk.mark(other)
+    await desk.fetch_marked(lost, silent)
+    assert [event.subject for event in await desk.events()] == [str(lost), str(other)]
+    assert await desk.waits_ms(lost) is not None
+
+
+async def test_rounds_that_find_a_call_missing_are_consecutive(
+    desk: Desk, control: Control
+) -> None:
+    """A call that was found again, though by a lagging read, is not gone with the next miss."""
+    desk.set_timing(replace(QUICK, gone_apart_ms=1))
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    await asyncio.sleep(0.005)
+    await control.update(call_id, {"hs_call_title": "Second"}, portal_id=desk.portal_id)
+    await desk.fetch_marked(call_id)
+    gone = Hint("deletion", now_ms())
+    missing = Fault(
+        effect="status",
+        status=200,
+        body=(
+            '{"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [{"status": "error",'
+            ' "category": "OBJECT_NOT_FOUND", "message": "m",'
+            f' "context": {{"ids": ["{call_id}"]}}}}]}}'
+        ),
+        operation="calls.batch_read",
+        portal_id=desk.portal_id,
+    )
+    await control.fault(missing)
+    await desk.fetch_marked(call_id, gone)
+    await control.clear_faults()
+    await control.fault(Fault(effect="stale", operation="calls.*", portal_id=desk.portal_id))
+    await asyncio.sleep(0.002)
+    await desk.fetch_marked(call_id, Hint(origin="reconciliation"))
+    await control.clear_faults()
+    await control.fault(missing)
+    await asyncio.sleep(0.002)
+    await desk.fetch_marked(call_id, Hint(origin="reconciliation"))
+    assert await desk.types() == ["created"]
