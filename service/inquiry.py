@@ -6,22 +6,37 @@ They are not taken out of the budget, which needs a Redis: the reserve has room 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
+from urllib.parse import urlencode
+
+import msgspec
 
 from jobs.accounts.opening import accounts_of
 from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.faults import fault_of
 from jobs.hubspot.paths import Paths
-from jobs.hubspot.schema import AnswerError, decode_property_names
-from jobs.hubspot.transport import Answer, Request, Transport, open_session
+from jobs.hubspot.schema import (
+    AnswerError,
+    TokenInfo,
+    decode_property_names,
+    decode_token_info,
+)
+from jobs.hubspot.transport import FORM, Answer, Request, Transport, open_session
 from jobs.ledger import Ledger
 from jobs.redis import connect
-from jobs.settings import Settings
+from jobs.settings import OAUTH, Settings
 from jobs.timing import Timing
 from jobs.values import Secret
 
-OK = frozenset({200, 207})
+_OK = frozenset({200, 207})
 
 T = TypeVar("T")
+
+
+class App(msgspec.Struct, frozen=True):
+    """An OAuth app, as which to ask about its tokens."""
+
+    client_id: str
+    secret: Secret
 
 
 class Inquiry:
@@ -40,21 +55,38 @@ class Inquiry:
         """Return the names of the call properties that the account defines, in HubSpot's order."""
         return await self.decoded(Request("GET", self.paths.properties), decode_property_names)
 
+    async def token_info(self, app: App | None = None) -> TokenInfo:
+        """Return what the token may do: an OAuth token of `app`, else a static one."""
+        token = self._token.reveal()
+        if app is None:
+            body = msgspec.json.encode({"tokenKey": token})
+            request = Request("POST", self.paths.private_app, body=body)
+        else:
+            fields = {"client_id": app.client_id, "client_secret": app.secret.reveal()}
+            body = urlencode({**fields, "token": token, "token_type_hint": "access_token"}).encode()
+            request = Request("POST", self.paths.introspection, body=body, content_type=FORM)
+        return await self.decoded(request, decode_token_info)
+
     async def decoded(self, request: Request, decode: Callable[[bytes], T]) -> T:
         """Return what the answer to a request says."""
-        answer = await self.send(request)
-        if answer.status not in OK:
-            raise fault_of(answer.status, answer.headers, answer.body)
-        detail: str
-        try:
-            return decode(answer.body)
-        except AnswerError as error:
-            detail = str(error)
-        raise PortalFailure(kind="undecodable", detail=detail, status=answer.status)
+        return decoded(await self.send(request), decode)
 
     async def send(self, request: Request) -> Answer:
-        """Return the answer to a request, of any status."""
-        return await self._transport.send(request, self._token)
+        """Return the answer to a request, which is one of success."""
+        answer = await self._transport.send(request, self._token)
+        if answer.status not in _OK:
+            raise fault_of(answer.status, answer.headers, answer.body)
+        return answer
+
+
+def decoded(answer: Answer, decode: Callable[[bytes], T]) -> T:
+    """Return what an answer says; raises PortalFailure if it is not what HubSpot documents."""
+    detail: str
+    try:
+        return decode(answer.body)
+    except AnswerError as error:
+        detail = str(error)
+    raise PortalFailure(kind="undecodable", detail=detail, status=answer.status)
 
 
 @asynccontextmanager
@@ -65,7 +97,12 @@ async def open_transport(settings: Settings) -> AsyncGenerator[Transport]:
         yield Transport(session, settings.hubspot_api_url, timing)
 
 
-async def installed_token(settings: Settings, transport: Transport, portal_id: int) -> Secret:
+def takes_installs(settings: Settings) -> bool:
+    """Whether the settings say all that accounts which install the app ask for."""
+    return all(getattr(settings, name) for name in OAUTH)
+
+
+async def token_of(settings: Settings, transport: Transport, portal_id: int) -> Secret:
     """Return the token of an account that has installed the app, or whose the settings' token is.
 
     Raises:
@@ -73,6 +110,8 @@ async def installed_token(settings: Settings, transport: Transport, portal_id: i
         redis.RedisError: Redis is away.
     """
     timing = Timing().scaled(settings.timing_scale)
+    if not takes_installs(settings):
+        settings = msgspec.structs.replace(settings, hubspot_client_id="")
     async with connect(settings.redis_url) as redis:
         ledger = Ledger(redis, settings.namespace, timing)
         accounts = accounts_of(settings, redis, ledger, transport, timing)

@@ -14,6 +14,8 @@ _OAUTH: Final = ("v3", "2026-03", "2026-09")
 """Versions of the token endpoints that name the account in their answer; `v1` does not, and ends
 in February 2027."""
 _OAUTH_OTHERWISE: Final = "2026-03"
+_PLAIN_WEBHOOKS: Final = ("v3", "2026-03")
+"""Versions of the webhooks API whose path begins with `webhooks`; others have `app-webhooks`."""
 
 
 class Paths:
@@ -42,6 +44,12 @@ class Paths:
         """The account's call outcomes; has no newer version."""
         self.token = f"/oauth/{version if version in _OAUTH else _OAUTH_OTHERWISE}/token"
         """Gives OAuth tokens."""
+        self.introspection = f"{self.token}/introspect"
+        """What an OAuth token may do."""
+        self.private_app = "/oauth/v2/private-apps/get/access-token-info"
+        """What a static token may do; has no newer version."""
+        base = "webhooks" if version in _PLAIN_WEBHOOKS else "app-webhooks"
+        self._webhooks = f"/{base}/{version}"
 
     @property
     def calls(self) -> str:
@@ -62,6 +70,14 @@ class Paths:
     def search(self) -> str:
         """Calls by their properties, later than they change."""
         return f"{self._calls}/search"
+
+    def subscriptions(self, app_id: int) -> str:
+        """Return the path of an app's webhook subscriptions."""
+        return f"{self._webhooks}/{app_id}/subscriptions"
+
+    def webhook_settings(self, app_id: int) -> str:
+        """Return the path of where an app's notifications go."""
+        return f"{self._webhooks}/{app_id}/settings"
 
     def call(self, call_id: str) -> str:
         """Return the path of one call."""

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "service.cli.status:status",
     "reconcile": "service.cli.reconcile:reconcile",
     "accounts": "service.cli.accounts:accounts",
+    "doctor": "service.cli.doctor:doctor",
     "subscriptions": "service.cli.subscriptions:subscriptions",
 }
 """Where each command is, in the order in which `--help` lists them."""

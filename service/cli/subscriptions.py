@@ -55,7 +55,7 @@ async def _names(settings: "Settings", portal: int | None) -> "Sequence[str]":
     from jobs.hubspot.paths import Paths
     from jobs.settings import SettingsError
     from jobs.values import ANYONE
-    from service.inquiry import Inquiry, installed_token, open_transport
+    from service.inquiry import Inquiry, open_transport, token_of
 
     if ANYONE not in settings.call_properties:
         return settings.call_properties
@@ -64,7 +64,7 @@ async def _names(settings: "Settings", portal: int | None) -> "Sequence[str]":
         raise SettingsError(["REDIS_URL: is required by --portal"])
     async with open_transport(settings) as transport:
         if portal is not None:
-            token = await installed_token(settings, transport, portal)
+            token = await token_of(settings, transport, portal)
         if token is None:
             why = "is required to list all properties, or --portal and an installed account"
             raise SettingsError([f"HUBSPOT_ACCESS_TOKEN: {why}"])

@@ -140,10 +140,10 @@ class Served:
 
 @contextmanager
 def served(
-    redis_url: str, *, command: Sequence[str] = GRANIAN, **settings: str
+    redis_url: str, *, command: Sequence[str] = GRANIAN, port: int = 0, **settings: str
 ) -> Generator[Served]:
-    """Run the service, started as an operator without our commands would."""
-    port = free_port()
+    """Run the service, started as an operator without our commands would; 0 = any free port."""
+    port = port or free_port()
     environ = {
         "PATH": os.environ["PATH"],
         "REDIS_URL": redis_url,

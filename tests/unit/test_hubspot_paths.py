@@ -59,3 +59,20 @@ def test_names_cannot_leave_their_place() -> None:
 
     assert paths.call("../7?x#y") == "/crm/v3/objects/calls/..%2F7%3Fx%23y"
     assert paths.associations("p/q") == "/crm/v4/associations/calls/p%2Fq/batch/read"
+
+
+@pytest.mark.parametrize(
+    ("version", "base"),
+    [
+        ("v3", "/webhooks/v3"),
+        ("2025-09", "/app-webhooks/2025-09"),
+        ("2026-03", "/webhooks/2026-03"),
+        ("2026-09", "/app-webhooks/2026-09"),
+        ("2027-03-beta", "/app-webhooks/2027-03-beta"),
+    ],
+)
+def test_webhooks_change_their_base(version: str, base: str) -> None:
+    """The management of webhooks lies under one of two bases, by version."""
+    paths = Paths(version)
+    assert paths.subscriptions(7) == f"{base}/7/subscriptions"
+    assert paths.webhook_settings(7) == f"{base}/7/settings"
