@@ -69,7 +69,7 @@ async def publish(stream: Stream, setting: Setting, offers: Sequence[Offer]) -> 
 def _candidate(offer: Offer, setting: Setting, ticket: int) -> Candidate:
     match offer.answer:
         case Found() as found if found.call.archived and is_erased(offer.work.hints):
-            # HubSpot may show it for a while: whoever asked for its erasure must not see it here.
+            # HubSpot may show it for a while: nobody who asked for its erasure shall see it here.
             return _departed(offer, setting, ticket, merged_into=None)
         case Found() as found:
             return _found(offer, found, setting, ticket)
@@ -112,11 +112,17 @@ def _departed(offer: Offer, setting: Setting, ticket: int, *, merged_into: str |
         ticket=ticket,
         digest=digest.GONE if merged_into is None else digest.of_merged(merged_into),
         updated_at_ms=0,
-        state="gone" if merged_into is None else "merged",
+        state=_departed_as(offer, merged_into),
         first_type="deleted",
         time=event_time(None, offer.said, setting.now),
         data=encode_data(data),
     )
+
+
+def _departed_as(offer: Offer, merged_into: str | None) -> Literal["gone", "merged", "erased"]:
+    if merged_into is not None:
+        return "merged"
+    return "erased" if is_erased(offer.work.hints) else "gone"
 
 
 def _first_type(

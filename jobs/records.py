@@ -21,10 +21,11 @@ from redis.asyncio import Redis
 
 from jobs.scripts import Script
 
-State = Literal["live", "archived", "gone", "merged"]
-"""What HubSpot has of a call; `gone` and `merged` mean that it no longer answers for its id."""
+State = Literal["live", "archived", "gone", "merged", "erased"]
+"""What HubSpot has of a call; `gone` and `merged` mean that it no longer answers for its id,
+`erased` that it was deleted for privacy: whatever HubSpot may still show of it is not published."""
 
-STATES: tuple[State, ...] = ("live", "archived", "gone", "merged")
+STATES: tuple[State, ...] = ("live", "archived", "gone", "merged", "erased")
 """The states in the order of their numbers in a record."""
 
 

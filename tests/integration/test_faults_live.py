@@ -24,6 +24,21 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def missing(call_id: int, portal_id: int) -> Fault:
+    """Return a fault by which HubSpot names the call as missing, live and archived."""
+    error = (
+        '{"status": "error", "category": "OBJECT_NOT_FOUND", "message": "m",'
+        f' "context": {{"ids": ["{call_id}"]}}}}'
+    )
+    return Fault(
+        effect="status",
+        status=200,
+        body=f'{{"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [{error}]}}',
+        operation="calls.batch_read",
+        portal_id=portal_id,
+    )
+
+
 async def test_privacy_deletion_publishes_no_call(desk: Desk, control: Control) -> None:
     """A call that HubSpot still shows archived after a privacy deletion is deleted without data."""
     call_id = await control.create(TITLE, portal_id=desk.portal_id)
@@ -33,6 +48,28 @@ async def test_privacy_deletion_publishes_no_call(desk: Desk, control: Control) 
     event = await desk.last()
     assert event.type == "callstream.call.deleted"
     assert event.data.call is None
+    await desk.fetch_marked(call_id, Hint(origin="reconciliation"))
+    assert await desk.last() == event
+    await control.restore(call_id, portal_id=desk.portal_id)
+    await desk.fetch_marked(call_id, Hint("restore", now_ms()))
+    assert await desk.types() == ["created", "deleted", "restored"]
+
+
+async def test_erasure_of_a_gone_call_is_remembered(desk: Desk, control: Control) -> None:
+    """A call that was gone before its privacy deletion was told is not published archived."""
+    desk.set_timing(replace(QUICK, gone_apart_ms=1))
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    await desk.fetch_marked(call_id)
+    await control.archive(call_id, portal_id=desk.portal_id)
+    erased = Hint("privacyDeletion", now_ms())
+    await control.fault(missing(call_id, desk.portal_id))
+    for hint in (Hint("deletion", now_ms()), erased):
+        for _ in range(2):
+            await desk.fetch_marked(call_id, hint)
+            await asyncio.sleep(0.002)
+    await control.clear_faults()
+    await desk.fetch_marked(call_id)
+    assert await desk.types() == ["created", "deleted"]
 
 
 async def test_unknown_absences_are_no_alarm(desk: Desk, control: Control) -> None:
@@ -139,25 +176,14 @@ async def test_rounds_that_find_a_call_missing_are_consecutive(
     await control.update(call_id, {"hs_call_title": "Second"}, portal_id=desk.portal_id)
     await desk.fetch_marked(call_id)
     gone = Hint("deletion", now_ms())
-    missing = Fault(
-        effect="status",
-        status=200,
-        body=(
-            '{"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [{"status": "error",'
-            ' "category": "OBJECT_NOT_FOUND", "message": "m",'
-            f' "context": {{"ids": ["{call_id}"]}}}}]}}'
-        ),
-        operation="calls.batch_read",
-        portal_id=desk.portal_id,
-    )
-    await control.fault(missing)
+    await control.fault(missing(call_id, desk.portal_id))
     await desk.fetch_marked(call_id, gone)
     await control.clear_faults()
     await control.fault(Fault(effect="stale", operation="calls.*", portal_id=desk.portal_id))
     await asyncio.sleep(0.002)
     await desk.fetch_marked(call_id, Hint(origin="reconciliation"))
     await control.clear_faults()
-    await control.fault(missing)
+    await control.fault(missing(call_id, desk.portal_id))
     await asyncio.sleep(0.002)
     await desk.fetch_marked(call_id, Hint(origin="reconciliation"))
     assert await desk.types() == ["created"]

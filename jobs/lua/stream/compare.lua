@@ -18,12 +18,14 @@
 -- Atomic because a stamp is raised only if the record still holds the state that was compared.
 
 local STATES = {live = 0, archived = 1}
+local ERASED = 4
 
 local batch = cmsgpack.unpack(ARGV[1])
 local clock = next_clock(KEYS[1], 0)
 local records = open_records(KEYS[2], batch.portal)
 
 local function is_same(view, record)
+  if record.state == ERASED then return view.state == 'archived' end
   if view.high then return record.high == view.high and record.low == view.low end
   return record.state == STATES[view.state] and view.updated_at <= record.updated_at
 end

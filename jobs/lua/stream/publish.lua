@@ -15,7 +15,7 @@
 -- Atomic because a record, the stream and the clock must move together: between looking at a record
 -- and appending an event no other reader's answer may slip in.
 
-local STATES = {live = 0, archived = 1, gone = 2, merged = 3}
+local STATES = {live = 0, archived = 1, gone = 2, merged = 3, erased = 4}
 local LIVE, ARCHIVED = STATES.live, STATES.archived
 local INSISTS = 3 -- so often must HubSpot repeat an older state before it is believed
 
@@ -82,6 +82,7 @@ end
 local function confirm(candidate, record)
   record.stamp = clock
   record.updated_at = math.max(record.updated_at, candidate.updated_at)
+  if candidate.state == 'erased' then record.state = STATES.erased end
   keep_record(records, candidate.call, record, false)
   forget_refusals(candidate.call)
   return {'unchanged'}
@@ -117,6 +118,7 @@ local function decide(candidate)
   clock = math.max(clock, record.stamp) -- a clock that was lost catches up here
   local same = record.high == candidate.high and record.low == candidate.low
     or (record.state == STATES.merged and candidate.state == 'gone') -- it says less, not otherwise
+    or (record.state == STATES.erased and candidate.state ~= 'live') -- what is left is not told
 
   -- Rule 1: somebody published or confirmed since this read began.
   if candidate.ticket <= record.stamp and not same then return {'overtaken'} end
