@@ -91,7 +91,7 @@ _FAILURES: Final[Mapping[Reason, Page]] = {
     Reason.DECLINED: Page(
         HTTPStatus.FORBIDDEN,
         "Nothing was connected",
-        f"HubSpot says that the request was declined. To connect after all: {_BEGIN_ANEW.lower()}",
+        f"HubSpot says that the request was declined. {_BEGIN_ANEW}",
     ),
     Reason.REFUSED: Page(
         HTTPStatus.BAD_REQUEST,
