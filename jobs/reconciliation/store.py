@@ -61,7 +61,8 @@ class Reconciliations:
         """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty)."""
         self._redis = redis
         self._prefix = f"{keys.prefix(namespace)}reconciliation:"
-        self._due = f"{self._prefix}due"
+        self.due_key = f"{self._prefix}due"
+        """The sorted set of accounts by when they want a worker."""
         self._lease_ms = timing.collection_lease_ms
         self._bell_ms = timing.collection_bell_ms
         self._ring_ms = timing.collection_ring_ms
@@ -77,7 +78,7 @@ class Reconciliations:
     async def take(self, portal_id: int, holder: str) -> Held | None:
         """Hold the account for a turn; None if another worker does."""
         answer = await self._take(
-            [self._due, self.key(portal_id)], [str(portal_id), holder, self._lease_ms]
+            [self.due_key, self.key(portal_id)], [str(portal_id), holder, self._lease_ms]
         )
         if answer is None:
             return None
@@ -104,7 +105,7 @@ class Reconciliations:
             begun: the id of what was asked for, once it has become a run.
         """
         kept = await self._keep(
-            [self._due, self.key(portal_id)],
+            [self.due_key, self.key(portal_id)],
             [
                 str(portal_id),
                 holder,
@@ -119,7 +120,7 @@ class Reconciliations:
     async def ask(self, portal_id: int, ask: Ask) -> str:
         """Ask for a run; return the id of the run to come, an earlier request's if one waits."""
         answer = await self._ask(
-            [self._due, self.key(portal_id)],
+            [self.due_key, self.key(portal_id)],
             [str(portal_id), ask.id, ask.since, int(ask.full)],
         )
         return msgspec.convert(answer, bytes).decode()
@@ -136,21 +137,21 @@ class Reconciliations:
             spread_ms: over how long the first runs of new accounts are spread.
         """
         answer = await self._ring(
-            [self._due, f"{self._prefix}sweeper", queue],
+            [self.due_key, f"{self._prefix}sweeper", queue],
             [worker, 5 * self._ring_ms, QUEUED, self._bell_ms, spread_ms, *map(str, connected)],
         )
         return [int(portal) for portal in cast("Sequence[bytes]", answer)]
 
     async def accounts(self) -> list[int]:
         """Return the accounts that workers look after."""
-        answer = await command(self._redis, "ZRANGE", self._due, 0, -1)
+        answer = await command(self._redis, "ZRANGE", self.due_key, 0, -1)
         return sorted(int(portal) for portal in cast("Sequence[bytes]", answer))
 
     async def forget(self, portal_id: int) -> None:
         """Forget where the account stands, and what was missed of it."""
         key = self.key(portal_id)
         await command(self._redis, "DEL", key, f"{key}:missed")
-        await command(self._redis, "ZREM", self._due, portal_id)
+        await command(self._redis, "ZREM", self.due_key, portal_id)
 
     async def standing(self, portal_id: int) -> Standing:
         """Return where the account stands."""

@@ -9,7 +9,9 @@ import structlog
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from jobs.backfill.failing import PAGE_ATTEMPTS
 from jobs.context import Context
+from jobs.deadletters import DeadLetter
 from jobs.fetch import HAND_BACK_S, portal_outcome
 from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.ledger import BATCH, Door
@@ -112,6 +114,10 @@ class _Turn:
         try:
             return await self._step(run, door)
         except PortalFailure as failure:
+            if failure.kind == "undecodable" and run.failures + 1 >= PAGE_ATTEMPTS:
+                await self._set_aside(run, failure)
+                self._end(run, door.now, failed=str(failure))
+                return self._rhythm(door).search_ms
             outcome = portal_outcome(failure, run.failures, timing)
             failed = replace(run, failures=run.failures + (outcome.kind == "failed"))
             return self._wait(failed, outcome.sleep_ms, str(failure))
@@ -127,6 +133,18 @@ class _Turn:
         run = next_run(self._standing, self._portal_id, run_id, door.now, self._rhythm(door))
         self._standing = replace(self._standing, run=run)
         return run
+
+    async def _set_aside(self, run: Run, failure: PortalFailure) -> None:
+        """Keep the page that cannot be read: a listing does not go on behind it."""
+        letter = DeadLetter(
+            reason="undecodable-page",
+            error=f"{failure}; {run.step} of reconciliation {run.id}, after {run.after!r}",
+            raw=failure.raw,
+            origin="reconciliation",
+            portal_id=self._portal_id,
+            attempts=run.failures + 1,
+        )
+        await self._context.ledger.mark([], [letter])
 
     async def _step(self, run: Run, door: Door) -> int | None:
         """Do one page of the run's step.

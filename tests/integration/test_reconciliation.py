@@ -278,3 +278,64 @@ async def test_edits_while_a_search_pages_are_found(
         told = last[call_id].data.call
         assert told is not None
         assert told.title == call.properties["hs_call_title"]
+
+
+async def test_a_purge_counts_as_missed_though_its_verdict_takes_long(
+    reconciler: Reconciler, control: Control
+) -> None:
+    """A call that is gone untold is held for a while; who found it is remembered meanwhile."""
+    desk = reconciler.desk
+    desk.set_timing(replace(AT_ONCE, hint_patience_ms=1, gone_held_ms=150))
+    ids = await control.do(*[Create(properties=TITLE)] * 10, portal_id=desk.portal_id)
+    await reconciler.round()
+    await purge(control, desk, ids[0])
+    await reconciler.round()
+    last = await desk.last()
+    assert (last.type, last.data.call, last.data.origin) == (
+        "callstream.call.deleted",
+        None,
+        "reconciliation",
+    )
+    (miss, *_) = (await reconciler.missed()).latest
+    assert (miss.call_id, miss.found) == (str(ids[0]), "unnamed")
+    assert miss.at_most
+    assert miss.age_ms is not None
+
+
+async def test_an_outage_is_waited_out(reconciler: Reconciler, control: Control) -> None:
+    """While HubSpot fails the run waits and says for what; then it goes on where it was."""
+    desk = reconciler.desk
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    failing = Fault(effect="status", status=503, portal_id=desk.portal_id)
+    fault = await control.fault(failing)
+    await reconciler.ask(full=True)
+    await reconciler.turn()
+    run = (await reconciler.standing()).run
+    assert run is not None
+    assert (run.state, run.failures) == ("waiting", 1)
+    assert "503" in run.why
+    await control.clear_faults(fault)
+    standing = await reconciler.finish()
+    assert standing.last is not None
+    assert (standing.last.id, standing.last.state) == (run.id, "finished")
+    assert (await desk.last()).subject == str(call_id)
+
+
+async def test_a_page_that_never_decodes_is_set_aside(
+    reconciler: Reconciler, control: Control
+) -> None:
+    """After a few attempts such a page fails the round, in the dead letters; searches go on."""
+    desk = reconciler.desk
+    desk.set_timing(replace(AT_ONCE, portal_backoff_first_ms=1, portal_backoff_last_ms=5))
+    spoilt = Fault(effect="corrupt", operation="calls.list", portal_id=desk.portal_id)
+    await control.fault(spoilt)
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    standing = await reconciler.round()
+    assert standing.last is not None
+    assert standing.last.state == "failed"
+    assert "undecodable" in standing.last.why
+    assert standing.watermark == standing.last.until
+    (letter,) = await desk.dead()
+    assert letter[b"reason"] == b"undecodable-page"
+    assert letter[b"origin"] == b"reconciliation"
+    assert (await desk.last()).subject == str(call_id)
