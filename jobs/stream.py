@@ -178,6 +178,11 @@ class Stream:
         named = (keys.META_SCHEMA, keys.SCHEMA_VERSION, "stream_max_age", seconds)
         await command(self._redis, "HSET", meta, *named)
 
+    async def is_announced(self) -> bool:
+        """Tell whether consumers can find the streams; not after Redis has lost its data."""
+        meta = keys.meta(self._namespace)
+        return bool(await command(self._redis, "HEXISTS", meta, keys.META_PARTITIONS))
+
     def partition_of(self, portal_id: int, call_id: str) -> int:
         """Return the call's partition: the CRC-32 of its partition key, modulo their number."""
         return crc32(keys.partition_key(portal_id, call_id).encode()) % self.partitions

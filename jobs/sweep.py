@@ -83,6 +83,19 @@ async def connect_static(context: Context) -> None:
         await asyncio.sleep(wait_ms / 1000)
 
 
+async def announce_streams(context: Context) -> None:
+    """Tell consumers of the streams again after Redis has forgotten them, until cancelled.
+
+    Raises:
+        PartitionsChangedError: others have begun them anew with another number of partitions.
+    """
+    while True:
+        await asyncio.sleep(context.timing.strangers_every_ms / 1000)
+        with contextlib.suppress(RedisError, OSError):  # publishing tells of their absence
+            if not await context.stream.is_announced():
+                await context.stream.prepare()
+
+
 async def tell_strangers(context: Context) -> None:
     """Log, once each, the accounts that notifications name and that there is no token for.
 

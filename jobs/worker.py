@@ -45,7 +45,13 @@ from jobs.reconciliation.schedule import schedule_forever
 from jobs.reconciliation.turn import reconcile_calls
 from jobs.reread import reread_calls
 from jobs.settings import Settings, environment, load
-from jobs.sweep import connect_static, leave, sweep_forever, tell_strangers
+from jobs.sweep import (
+    announce_streams,
+    connect_static,
+    leave,
+    sweep_forever,
+    tell_strangers,
+)
 from jobs.verdicts import doubling
 
 SLOTS: Final[Mapping[QueueName, int]] = {"live": 20, "collections": 4}
@@ -158,6 +164,7 @@ async def _tasks(context: Context) -> AsyncGenerator[None]:
             sweep=partial(sweep_forever, context, worker),
             connection=partial(connect_static, context),
             strangers=partial(tell_strangers, context),
+            streams=partial(announce_streams, context),
         ):
             yield
     finally:

@@ -1,20 +1,24 @@
 """The live job with its streams on another Redis, in several partitions, without associations."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from callstream_client import keys
+from callstream_client import keys, wire
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from jobs.context import open_context
 from jobs.hints import Hint
 from jobs.redis import connect
 from jobs.settings import Settings
+from jobs.sweep import announce_streams
 from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
-from tests.support.desk import Desk
+from tests.support.desk import QUICK, Desk
 from tests.support.redis import MakeRedis
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.one_redis
 
@@ -87,6 +91,20 @@ async def test_lost_streams_are_filled_anew(apart: Desk, control: Control, strea
     await streams.flushall()
     await apart.fetch_marked(call_id)
     assert sum(await lengths(streams)) == 1
+
+
+async def test_lost_announcement_is_made_again(apart: Desk, streams: Redis) -> None:
+    """New consumers find the streams after their Redis has lost its data under a running worker."""
+    apart.set_timing(replace(QUICK, strangers_every_ms=5))
+    await streams.flushall()
+    announcing = asyncio.create_task(announce_streams(apart.context))
+
+    async def announced() -> bool:
+        return await wire.partitions(streams, "tenant-1") == PARTITIONS
+
+    await until(announced)
+    announcing.cancel()
+    await asyncio.gather(announcing, return_exceptions=True)
 
 
 async def test_lost_ledger_begins_a_higher_list(
