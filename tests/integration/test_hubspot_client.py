@@ -1,5 +1,6 @@
 """The client against the stand-in: what each question brings, what it costs, how it fails."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from functools import partial
@@ -334,6 +335,23 @@ async def test_further_pages_are_paid_for(world: World) -> None:
     with pytest.raises(PortalFailure) as caught:
         await client.read_associations(world.portal_id, "contacts", [many], prepaid=True)
     assert caught.value.kind == "budget"
+
+
+async def test_many_pages_wait_for_room_for_all(world: World) -> None:
+    """Pages that the budget cut off wait until there is room for those before them as well."""
+    many = await world.create("Many", contacts=[1, 2, 3, 4, 5])
+    await world.control.turn(rate_limit=20, association_page=2)
+    client = world.client()
+    await client.read_calls(world.portal_id, [many], TITLE)
+    await asyncio.sleep(0.2)
+    for _ in range(16):
+        assert await world.budget.take(world.portal_id) == 0
+
+    with pytest.raises(PortalFailure) as caught:
+        await client.read_associations(world.portal_id, "contacts", [many], prepaid=True)
+    for_one_ms = await world.budget.take(world.portal_id)
+    assert caught.value.retry_after_ms is not None
+    assert caught.value.retry_after_ms > for_one_ms + 100
 
 
 async def test_a_429_cools_the_account(world: World) -> None:
