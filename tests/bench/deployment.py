@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 
 from callstream_client import keys
@@ -43,6 +43,17 @@ async def first_events(redis: Redis, namespace: str) -> dict[str, int]:
     return found
 
 
+async def ages_of_all_ms(running: Fleet, portals: Sequence[int]) -> list[int]:
+    """Return how old the first call of each account was when its first event was appended."""
+    events = await first_events(running.redis, running.plan.namespace)
+    of_portal = {int(key.partition(":")[0]): appended_at for key, appended_at in events.items()}
+    ages: list[int] = []
+    for portal_id in portals:
+        (change, *_) = await running.hubspot.changes(portal_id)
+        ages.append(of_portal[portal_id] - change.at)
+    return ages
+
+
 async def ages_ms(running: Fleet, portal_id: int, since: int = 0) -> list[int]:
     """Return how old each new call of an account was when its first event was appended.
 
@@ -74,3 +85,9 @@ def cpu_s(programs: Iterable[Program]) -> float:
             if int(fields[2]) in groups:
                 ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS_PER_S
+
+
+async def redis_cpu_s(redis: Redis) -> float:
+    """Return the CPU time that the Redis server has used so far."""
+    told = await redis.info("cpu")
+    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])

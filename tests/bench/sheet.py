@@ -1,10 +1,7 @@
 """What a measurement leaves behind: a JSON file under `build/bench`, and a printed table."""
 
 import math
-import os
-import platform
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,7 +10,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.machine import Machine
+from tests.bench.report import now
+
 FOLDER: Final = Path("build/bench")
+_WIDTH: Final = 150
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -24,7 +25,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     command: str
-    machine: str
+    machine: Machine
     at: str
     rows: Sequence[Row]
 
@@ -45,20 +46,22 @@ def hand_in(name: str, rows: Sequence[Row], *, part: str = "") -> Path:
     sheet = Sheet(
         name=name,
         command=" ".join(["python -m", f"tests.bench.{name}", *sys.argv[1:]]),
-        machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        machine=Machine.look(),
+        at=now(),
         rows=rows,
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{'-'.join(filter(None, (name, part)))}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(sheet)) + b"\n")
-    Console(width=140).print(_table(sheet))
+    console = Console(width=_WIDTH)
+    console.print(f"{sheet.command}\n{sheet.machine}", style="dim")
+    console.print(_table(sheet))
     return path
 
 
 def _table(sheet: Sheet) -> Table:
     columns = list(dict.fromkeys(column for row in sheet.rows for column in row))
-    table = Table(title=f"{sheet.command} ({sheet.machine})")
+    table = Table()
     for column in columns:
         is_text = all(isinstance(row.get(column), str) for row in sheet.rows)
         table.add_column(column, justify="left" if is_text else "right")
