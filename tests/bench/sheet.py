@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.machine import Machine
-from tests.bench.report import now
 
 FOLDER: Final = Path("build/bench")
 _WIDTH: Final = 150
@@ -47,7 +47,7 @@ def hand_in(name: str, rows: Sequence[Row], *, part: str = "") -> Path:
         name=name,
         command=" ".join(["python -m", f"tests.bench.{name}", *sys.argv[1:]]),
         machine=Machine.look(),
-        at=now(),
+        at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         rows=rows,
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
