@@ -18,8 +18,9 @@ Group = Literal[
     "subscriptions",
 ]
 
-WITHIN_S: Final = 30.0
-"""How long a group of checks may take; what a check asks has shorter limits of its own."""
+WITHIN_S: Final = 45.0
+"""How long a group of checks may take; each of its questions has a limit of its own, 10 s at most,
+and few must wait for another's answer."""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -74,7 +74,11 @@ async def examine_hubspot(
 
 async def ask(inquiry: Inquiry, subject: Subject, settings: Settings) -> Answers:
     """Ask an account for a little of all that is read of it."""
-    first = await _or_failure(_first_page(inquiry))
+    first, properties, token = await asyncio.gather(
+        _or_failure(_first_page(inquiry)),
+        _or_failure(inquiry.property_names()),
+        _or_failure(inquiry.token_info(subject.app)),
+    )
     page, rates = (None, RateHeaders()) if isinstance(first, HubSpotError) else first
     call_id = page.calls[0].id if page and page.calls else "1"
     kinds = settings.call_associations
@@ -87,8 +91,8 @@ async def ask(inquiry: Inquiry, subject: Subject, settings: Settings) -> Answers
             kind: outcome if isinstance(outcome, HubSpotError) else None
             for kind, outcome in zip(kinds, outcomes, strict=True)
         },
-        properties=await _or_failure(inquiry.property_names()),
-        token=await _or_failure(inquiry.token_info(subject.app)),
+        properties=properties,
+        token=token,
         rates=rates,
     )
 

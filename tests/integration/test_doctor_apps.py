@@ -10,13 +10,14 @@ from redis.asyncio import Redis
 
 from jobs.accounts.vault import Vault
 from jobs.hubspot.transport import Transport, open_session
+from jobs.hubspot.webhooks import WebhookSubscription
 from jobs.ledger import Mark
 from jobs.settings import Settings
 from jobs.values import Secret
 from service.doctor.accounts import examine_accounts
-from service.doctor.findings import Finding
+from service.doctor.findings import Finding, Notes
 from service.doctor.hubspot import examine_hubspot
-from service.doctor.subscriptions import examine_subscriptions
+from service.doctor.subscriptions import examine_subscriptions, judge_subscriptions
 from service.inquiry import open_transport
 from service.subscriptions import ABOUT_CALLS
 from tests.simulator.control import Control
@@ -253,6 +254,19 @@ async def test_missing_and_paused(clinic: Clinic, portal_id: int, management: Ma
         "paused properties": ("warning", "hs_call_body: their changes are not told"),
     }
     assert "callstream subscriptions" in todo(found, "paused kinds")
+
+
+def test_an_active_subscription_counts() -> None:
+    """Where a paused subscription stands beside an active one, nothing is wanting."""
+    notes = Notes("subscriptions")
+    found = [
+        WebhookSubscription(event_type=kind, object_type_id="0-48", active=active)
+        for active in (True, False)
+        for kind in ABOUT_CALLS
+    ]
+    judge_subscriptions(found, (), notes)
+    judge_subscriptions([], (), notes)
+    assert levels(notes.findings) == {"app": "ok", "missing kinds": "problem"}
 
 
 async def test_all_properties(clinic: Clinic, portal_id: int, management: Management) -> None:

@@ -139,6 +139,17 @@ async def test_properties(patient: Patient, control: Control) -> None:
     assert levels(await patient.examined())["properties"] == "warning"
 
 
+async def test_a_question_that_hangs(patient: Patient, control: Control) -> None:
+    """One question that is never answered costs its own finding, and no other."""
+    for operation in ("properties.list", "oauth.private_app"):
+        await control.fault(Fault(effect="hang", operation=operation))
+    quick = msgspec.structs.replace(patient.settings, timing_scale=0.05)
+    async with open_transport(quick) as transport:
+        found = short(await examine_hubspot(quick, transport, None))
+    assert found["properties"] == ("warning", "the account's cannot be listed: timeout")
+    assert (found["account"][0], found["scopes"][0]) == ("ok", "ok")
+
+
 async def test_the_days_limit(patient: Patient, control: Control) -> None:
     """A day's limit that is nearly spent is a warning."""
     knobs = await control.turn()
