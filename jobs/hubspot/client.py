@@ -286,7 +286,7 @@ class HubSpot:
 
 def fits_url(names: Sequence[str]) -> bool:
     """Tell whether these property names may be asked for in a URL."""
-    return True
+    return sum(len(name) + 1 for name in names) <= _LONGEST_LIST
 
 
 def _word(*, flag: bool) -> str:
