@@ -1,6 +1,11 @@
 """`callstream run`."""
 
+from typing import TYPE_CHECKING
+
 import rich_click as click
+
+if TYPE_CHECKING:
+    from jobs.settings import Settings
 
 
 @click.command()
@@ -27,6 +32,12 @@ def run(host: str, port: int) -> None:
     settings = load(environ, role="run")
     for line in instructions(settings):
         click.echo(line)
+    asyncio.run(run_together(environ, host=host, port=port, account=_account(settings)))
+
+
+def _account(settings: "Settings") -> str:
+    """Return whose calls are read, in words."""
+    if settings.hubspot_access_token is None:
+        return "accounts that install the app: see callstream accounts add"
     portal = settings.hubspot_portal_id
-    account = "the token's account" if portal is None else f"account {portal}"
-    asyncio.run(run_together(environ, host=host, port=port, account=account))
+    return "the token's account" if portal is None else f"account {portal}"

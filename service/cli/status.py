@@ -104,7 +104,7 @@ def _reconciled(accounts: "Sequence[Reconciled]") -> "RenderableType":
 
 def _state(portal: "Portal") -> str:
     if not portal.connected:
-        return f"not connected {portal.why}".strip()
+        return f"disconnected: {portal.why}" if portal.why else "not connected"
     if portal.asleep_until:
         return f"asleep: {portal.why}"
     return "connected"
