@@ -60,6 +60,10 @@ async def fetch_calls(context: Context, portal_id: int, bell_id: str) -> None:
         # Once settled, giving back has no effect: the claim holds nothing any more.
         await asyncio.shield(_give_back(context, portal_id, claim))
         raise
+    if outcome.kind == "failed":
+        _log.warning(
+            "account sleeps", portal_id=portal_id, why=outcome.why, for_ms=outcome.sleep_ms
+        )
     await context.doorbells.ring(bells)
 
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from jobs.hints import Hint
 from jobs.hubspot.dispositions import DEFAULTS, Dispositions
@@ -242,7 +243,9 @@ async def test_failing_api_puts_the_portal_to_sleep(
     await control.fault(
         Fault(effect=effect, status=503, operation="calls.*", portal_id=desk.portal_id)
     )
-    await desk.fetch_marked(call_id)
+    with capture_logs() as logs:
+        await desk.fetch_marked(call_id)
+    assert "account sleeps" in {entry["event"] for entry in logs}
     assert await desk.waits_ms(call_id) is not None
     assert (await desk.context.ledger.claim(desk.portal_id)).token == ""
     assert await desk.dead() == []
