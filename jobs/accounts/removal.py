@@ -30,6 +30,8 @@ WHY: Final = "removed"
 LETTERS_AT_ONCE: Final = 50
 """Dead letters that are looked at in one go; each holds up to 64 KiB."""
 SCAN_STEP: Final = 1_000
+INDEXES: Final = ("reconciliation:due", "backfills")
+"""Sorted sets of accounts, beside those of the ledger and of the register."""
 POLL_S: Final = 0.05
 
 
@@ -133,8 +135,20 @@ class Remover:
 
     async def _forget_ledger(self, portal_id: int) -> int:
         """Forget the account's marks, and whatever else is named after it; return the marks."""
+        for index in INDEXES:
+            await self._leave(f"{self._prefix}{index}", portal_id)
         others = [key async for key in self._named(portal_id)]
         return msgspec.convert(await self._forget(others, [str(portal_id)]), int)
+
+    async def _leave(self, index: str, portal_id: int) -> None:
+        """Take the account out of a sorted set whose members begin with a portal."""
+        members = [
+            cast("bytes", member)
+            async for member, _ in self._redis.zscan_iter(index, match=f"{portal_id}*")
+        ]
+        mine = [one for one in members if one.split(b":")[0] == str(portal_id).encode()]
+        if mine:
+            await command(self._redis, "ZREM", index, *mine)
 
     async def _named(self, portal_id: int) -> AsyncIterator[str]:
         """Yield the keys whose second part is the account, such as `budget:62515:burst`."""
