@@ -23,7 +23,7 @@ from jobs.backfill.record import ACTIVE, Change, Reads, goes_in_a_circle, moved
 from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
 from jobs.projection import Projection
-from jobs.publishing import Setting, take_every_ticket
+from jobs.publishing import Setting, take_every_ticket, tickets_seen
 from jobs.stream import StaleProjectionError
 
 HAND_BACK_S: Final = 2.0
@@ -85,6 +85,7 @@ async def _pages(context: Context, hold: Hold) -> Rest | None:
         return ground
     if hold.run.step == 0:
         await _look_around(context, hold)
+    tickets = await take_every_ticket(context.stream)
     while True:
         wait_ms = await context.budget.take(
             hold.run.portal_id,
@@ -93,7 +94,8 @@ async def _pages(context: Context, hold: Hold) -> Rest | None:
         )
         if wait_ms:
             return Rest(wait_ms, "budget")
-        await _page(context, hold, ground)
+        await _page(context, hold, ground, tickets)
+        tickets = tickets_seen(context.stream)
         if hold.run.state not in ACTIVE:
             return None
         due_ms = hold.run.due_at - hold.now
@@ -137,10 +139,9 @@ async def _look_around(context: Context, hold: Hold) -> None:
         await hold.change(Change(set={"total": total}))
 
 
-async def _page(context: Context, hold: Hold, ground: _Ground) -> None:
+async def _page(context: Context, hold: Hold, ground: _Ground, tickets: Mapping[int, int]) -> None:
     """Take one page, whose requests are paid for, to the streams and move the cursor."""
     run = hold.run
-    tickets = await take_every_ticket(context.stream)
     page = await read_page(
         context.hubspot, run.portal_id, run.reads, run.cursor or None, ground.projection
     )

@@ -6,6 +6,7 @@ is part of what Redis keeps; a change to it would publish every known call once 
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -34,13 +35,20 @@ def of_call(
         archived: HubSpot's flag.
         wanted: names of the properties that are read.
     """
-    values = sorted(
-        (name, value)
-        for name in set(wanted) - UNTRACKED
-        if (value := properties.get(name)) is not None
-    )
-    targets = sorted((kind, sorted(set(ids))) for kind, ids in associations.items())
-    return _digest("call", archived, values, [(kind, ids) for kind, ids in targets if ids])
+    names = _tracked(tuple(wanted))
+    if tuple(properties) == names:  # as they mostly come from `jobs.normalise`: twice as fast
+        values = [pair for pair in properties.items() if pair[1] is not None]
+    else:
+        get = properties.get
+        values = [(name, value) for name in names if (value := get(name)) is not None]
+    targets = [(kind, sorted(set(ids))) for kind, ids in sorted(associations.items()) if ids]
+    return _digest("call", archived, values, targets)
+
+
+@lru_cache(maxsize=64)
+def _tracked(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names that count, in their order; there are few lists, and many calls of each."""
+    return tuple(sorted(set(wanted) - UNTRACKED))
 
 
 def of_merged(target: str) -> bytes:

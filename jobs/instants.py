@@ -10,6 +10,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
+_OFFSET: Final = "+00:00"
 _LONGEST_MS: Final = 16
 """Digits of the last epoch millisecond that has a date; more is no time."""
 
@@ -26,7 +27,7 @@ def to_text(instant: datetime) -> str:
             instant = instant.astimezone(UTC)
         except OverflowError:  # within a day of year 1 or 9999: it keeps its own offset
             return instant.isoformat(timespec="milliseconds")
-    return f"{instant.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    return f"{instant.isoformat(timespec='milliseconds')[: -len(_OFFSET)]}Z"
 
 
 def ms_to_text(ms: int) -> str | None:

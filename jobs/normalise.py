@@ -6,7 +6,9 @@ that what an event says depends on nothing that its digest leaves out.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from callstream_client import events
@@ -28,6 +30,7 @@ LONGEST_DURATION_MS: Final = 2**53 - 1
 """The last integer that every JSON reader keeps exact."""
 
 _number: Final = re.compile(r"([0-9]{1,16})(?:\.[0-9]+)?").fullmatch
+_LENGTH: Final = len("2024-01-15T11:00:00.000Z")
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
@@ -76,7 +79,17 @@ def normalise(
 
 
 def _only(wanted: Iterable[str], properties: Mapping[str, str | None]) -> dict[str, str | None]:
-    return {name: properties[name] for name in wanted if name in properties}
+    names = tuple(wanted)
+    try:
+        return dict(zip(names, _pick(names)(properties), strict=True))
+    except (KeyError, TypeError):  # some were not answered; or there are fewer than two names
+        return {name: properties[name] for name in names if name in properties}
+
+
+@lru_cache(maxsize=64)
+def _pick(names: tuple[str, ...]) -> Callable[[Mapping[str, str | None]], tuple[str | None, ...]]:
+    """Return what takes many values out of a mapping at once; there are few lists of names."""
+    return itemgetter(*names)
 
 
 def _lower(value: str | None) -> str | None:
@@ -99,7 +112,14 @@ def _duration(value: str | None) -> int | None:
 
 def _instant(value: str | None) -> str | None:
     instant = instants.parse(value) if value else None
-    return None if instant is None else instants.to_text(instant)
+    if instant is None or value is None:
+        return None
+    return value if _is_as_events_write(value) else instants.to_text(instant)
+
+
+def _is_as_events_write(time: str) -> bool:
+    """Tell whether a time that was read is UTC with milliseconds, as HubSpot's mostly are."""
+    return len(time) == _LENGTH and time[10] == "T" and time[19] == "." and time[23] == "Z"
 
 
 def _archived_at(call: schema.Call) -> str | None:

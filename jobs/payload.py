@@ -1,6 +1,6 @@
 """What an event says besides the call: why it was looked at, and when. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
@@ -33,12 +33,12 @@ def call_event_data(  # noqa: PLR0913 - the parts of one payload, named by the c
         origin: who looked at the call, for when no notification named it.
         merged_into: the call that this one was merged into.
     """
-    hints = sorted(said.hints, key=_age)
-    changes = tuple(dict.fromkeys(_change(hint) for hint in hints if hint.kind))
+    telling = [hint for hint in said.hints if hint.kind]
+    changes = tuple(dict.fromkeys(map(_change, sorted(telling, key=_age)))) if telling else ()
     return CallEventData(
         portal_id=portal_id,
         call_id=call_id,
-        origin=first_origin([hint.origin for hint in hints] or [origin]),
+        origin=first_origin({hint.origin for hint in said.hints} or {origin}),
         merged_into=merged_into,
         changes_truncated=said.dropped_until > 0 or len(changes) > MAX_CHANGES,
         changes=changes[-MAX_CHANGES:],
@@ -46,12 +46,14 @@ def call_event_data(  # noqa: PLR0913 - the parts of one payload, named by the c
     )
 
 
-def first_origin(origins: Iterable[str]) -> str:
+def first_origin(origins: Collection[str]) -> str:
     """Return the first of the origins in the contract's order; one it does not know comes last.
 
     Raises:
         ValueError: there are none.
     """
+    if len(origins) == 1:
+        return next(iter(origins))
     return min(origins, key=lambda origin: (_RANK.get(origin, len(_RANK)), origin))
 
 
@@ -61,7 +63,9 @@ def event_time(call: schema.Call | None, said: Bucket, now_ms: int) -> str:
     It is the latest `occurred_at` of the notifications that the event answers; without any, when
     the call was archived, or else updated; without a call either, `now_ms`.
     """
-    latest = max((said.dropped_until, *(hint.occurred_at for hint in said.hints)))
+    latest = said.dropped_until
+    for hint in said.hints:
+        latest = max(latest, hint.occurred_at)
     told = instants.ms_to_text(latest) if latest > 0 else None
     if told is not None:
         return told

@@ -43,6 +43,11 @@ async def take_every_ticket(stream: Stream) -> dict[int, int]:
     return {partition: await stream.ticket(partition) for partition in range(stream.partitions)}
 
 
+def tickets_seen(stream: Stream) -> dict[int, int]:
+    """Return what this process saw last of every partition's clock, as tickets of those moments."""
+    return {partition: stream.seen(partition) for partition in range(stream.partitions)}
+
+
 async def publish(stream: Stream, setting: Setting, offers: Sequence[Offer]) -> dict[str, Outcome]:
     """Publish what is new of the offers; return the outcome by call.
 
@@ -80,21 +85,21 @@ def _candidate(offer: Offer, setting: Setting, ticket: int) -> Candidate:
 
 
 def _found(offer: Offer, found: Found, setting: Setting, ticket: int) -> Candidate:
-    call, wanted = found.call, setting.projection.properties
+    call, wanted, said = found.call, setting.projection.properties, offer.said
     normalised = normalise(call, found.associations, setting.dispositions, wanted)
     data = call_event_data(
-        portal_id=setting.portal_id, call_id=offer.work.call_id, call=normalised, said=offer.said
+        portal_id=setting.portal_id, call_id=offer.work.call_id, call=normalised, said=said
     )
     return Candidate(
         call_id=offer.work.call_id,
         ticket=ticket,
         digest=digest.of_call(
-            call.properties, found.associations, archived=call.archived, wanted=wanted
+            normalised.properties, found.associations, archived=call.archived, wanted=wanted
         ),
         updated_at_ms=to_ms(call.updated_at),
         state="archived" if call.archived else "live",
-        first_type=_first_type(found, offer.said, setting.connected_at),
-        time=event_time(call, offer.said, setting.now),
+        first_type=_first_type(found, said, setting.connected_at),
+        time=event_time(call, said, setting.now),
         data=encode_data(data),
     )
 
@@ -129,9 +134,10 @@ def _first_type(
     found: Found, said: Bucket, connected_at: int
 ) -> Literal["created", "snapshot", "deleted"]:
     """Return the type of the event should the call never have been seen."""
-    kinds = {hint.kind for hint in said.hints}
     if found.call.archived:
-        return "deleted" if "deletion" in kinds else "snapshot"
-    if "creation" in kinds or to_ms(found.call.created_at) >= connected_at > 0:
+        told = any(hint.kind == "deletion" for hint in said.hints)
+        return "deleted" if told else "snapshot"
+    if to_ms(found.call.created_at) >= connected_at > 0:
         return "created"
-    return "snapshot"
+    told = any(hint.kind == "creation" for hint in said.hints)
+    return "created" if told else "snapshot"

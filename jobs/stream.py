@@ -15,6 +15,7 @@ hash tag:
 - `calls:meta`: hash: partitions, schema (the version of the events), stream_max_age (s, 0 = none)
 """
 
+import struct
 from collections.abc import Collection, Sequence
 from typing import Literal
 from zlib import crc32
@@ -102,22 +103,39 @@ _packer = msgspec.msgpack.Encoder()
 _unpacker = msgspec.msgpack.Decoder(_Answer)
 
 
-def _pack(candidate: Candidate) -> dict[str, str | int]:
-    # Redis' msgpack knows no raw bytes: the digest travels as two numbers, the payload as text.
-    fields: dict[str, str | int] = {
-        "call": candidate.call_id,
-        "ticket": candidate.ticket,
-        "high": int.from_bytes(candidate.digest[:4]),
-        "low": int.from_bytes(candidate.digest[4:]),
-        "updated_at": candidate.updated_at_ms,
-        "state": candidate.state,
-        "first_type": candidate.first_type,
-        "time": candidate.time,
-        "data": candidate.data.decode(),
-    }
-    if candidate.traceparent is not None:
-        fields["traceparent"] = candidate.traceparent
-    return fields
+_halves = struct.Struct(">II").unpack
+
+
+class _Packed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A candidate for Redis, whose msgpack knows no raw bytes."""
+
+    call: str
+    ticket: int
+    high: int
+    """Of the digest: it travels as two numbers."""
+    low: int
+    updated_at: int
+    state: str
+    first_type: str
+    time: str
+    data: str
+    traceparent: str | None = None
+
+
+def _pack(candidate: Candidate) -> _Packed:
+    high, low = _halves(candidate.digest)
+    return _Packed(
+        candidate.call_id,
+        candidate.ticket,
+        high,
+        low,
+        candidate.updated_at_ms,
+        candidate.state,
+        candidate.first_type,
+        candidate.time,
+        candidate.data.decode(),
+        candidate.traceparent,
+    )
 
 
 class Stream:
@@ -201,6 +219,14 @@ class Stream:
         """Return a ticket of the partition, to be taken before a read's first request."""
         answer = await self._ticket([self._key("clock", partition)], [self._seen[partition]])
         return self._witness(partition, msgspec.convert(answer, int))
+
+    def seen(self, partition: int) -> int:
+        """Return the latest clock value that this process has seen of the partition; 0 = none.
+
+        It is a ticket of that moment: for a read that begins right after a publish of this process
+        it is as good as a new one, and costs nothing. A late one only lets more be read again.
+        """
+        return self._seen[partition]
 
     async def publish(
         self, partition: int, portal_id: int, generation: int, candidates: Sequence[Candidate]

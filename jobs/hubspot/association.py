@@ -99,7 +99,8 @@ def decode_association_batch(raw: bytes) -> AssociationBatch:
 
 def sorted_ids(ids: Iterable[str]) -> tuple[str, ...]:
     """Return each id once, in the order of their numbers."""
-    return tuple(sorted(set(ids), key=_number))
+    unique = set(ids)
+    return tuple(unique) if len(unique) < 2 else tuple(sorted(unique, key=_number))  # noqa: PLR2004
 
 
 def _number(text: str) -> tuple[int, str]:

@@ -28,14 +28,18 @@ local function is_as_expected()
 end
 
 if not is_as_expected() then return cmsgpack.pack({0, now, run}) end
-for name, value in pairs(order.set) do
-  redis.call('HSET', key, name, type(value) == 'number' and string.format('%.15g', value) or value)
+local changed = {}
+local function set(name, value)
+  run[name] = type(value) == 'number' and string.format('%.15g', value) or value
+  changed[#changed + 1], changed[#changed + 2] = name, run[name]
 end
-for name, value in pairs(order.later) do redis.call('HSET', key, name, whole(now + value)) end
-for name, value in pairs(order.add) do redis.call('HINCRBY', key, name, value) end
+for name, value in pairs(order.set) do set(name, value) end
+for name, value in pairs(order.later) do set(name, now + value) end
+for name, value in pairs(order.add) do set(name, (tonumber(run[name]) or 0) + value) end
+redis.call('HSET', key, unpack(changed))
 remember(member, order.forgotten and now + order.forgotten)
 local length = tonumber(ARGV[3])
 for from = 4, #ARGV, length do
   redis.call('XADD', KEYS[2], '*', unpack(ARGV, from, from + length - 1))
 end
-return cmsgpack.pack({1, now, read_run(member)})
+return cmsgpack.pack({1, now, run})

@@ -59,23 +59,19 @@ local function event_type(record, candidate)
 end
 
 local function append(candidate, kind, version)
-  local fields = {
-    'specversion', '1.0',
-    'id', string.format('%s:%s:%.0f', batch.portal, candidate.call, version),
-    'source', batch.source,
-    'type', 'callstream.call.' .. kind,
-    'subject', candidate.call,
-    'time', candidate.time,
-    'datacontenttype', 'application/json',
-    'dataschema', batch.schema,
-    'partitionkey', batch.portal .. ':' .. candidate.call,
-    'sequence', string.format('%020.0f', version),
-  }
+  local key, digits = batch.portal .. ':' .. candidate.call, string.format('%020.0f', version)
+  local id = key .. ':' .. string.match(digits, '[1-9]%d*')
   if candidate.traceparent then
-    fields[#fields + 1], fields[#fields + 2] = 'traceparent', candidate.traceparent
+    redis.call('XADD', stream, '*', 'specversion', '1.0', 'id', id, 'source', batch.source,
+      'type', 'callstream.call.' .. kind, 'subject', candidate.call, 'time', candidate.time,
+      'datacontenttype', 'application/json', 'dataschema', batch.schema, 'partitionkey', key,
+      'sequence', digits, 'traceparent', candidate.traceparent, 'data', candidate.data)
+    return
   end
-  fields[#fields + 1], fields[#fields + 2] = 'data', candidate.data
-  redis.call('XADD', stream, '*', unpack(fields))
+  redis.call('XADD', stream, '*', 'specversion', '1.0', 'id', id, 'source', batch.source,
+    'type', 'callstream.call.' .. kind, 'subject', candidate.call, 'time', candidate.time,
+    'datacontenttype', 'application/json', 'dataschema', batch.schema, 'partitionkey', key,
+    'sequence', digits, 'data', candidate.data)
 end
 
 -- The same state again: it is confirmed as of now, so that a read from before cannot undo it.
@@ -151,6 +147,7 @@ for index, candidate in ipairs(batch.candidates) do
   outcomes[index] = decide(candidate)
   published = published or outcomes[index][1] == 'published'
 end
+save_counts(records)
 keep_clock(KEYS[2], clock)
 if published and batch.max_age > 0 then
   redis.call('XTRIM', stream, 'MINID', '~', string.format('%.0f', now - batch.max_age))

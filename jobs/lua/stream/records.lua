@@ -72,7 +72,7 @@ local function move_out(records, found)
 end
 
 local function keep_record(records, call, record, is_new)
-  if is_new then count_in(records.small or records.own, 1) end
+  if is_new then count_one(records.small or records.own) end
   local key, field = locate(records, call)
   redis.call('HSET', key, field, struct.pack(RECORD, record.version, record.stamp,
     record.updated_at, record.high, record.low, record.state))
@@ -80,4 +80,10 @@ local function keep_record(records, call, record, is_new)
     local found = small_records(records)
     if #found / 2 >= SMALL then move_out(records, found) end
   end
+end
+
+-- Writes down how many records there are by now; to be called after new ones were kept.
+local function save_counts(records)
+  if records.own.unsaved then save_table(records.own) end
+  if records.small and records.small.unsaved then save_table(records.small) end
 end

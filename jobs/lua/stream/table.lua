@@ -7,25 +7,6 @@
 
 local LOAD = 64 -- records per bucket, on average
 
-local function open_table(base)
-  local meta = redis.call('HMGET', base, 'buckets', 'count', 'generation')
-  return {
-    base = base,
-    exists = meta[1] ~= false,
-    buckets = tonumber(meta[1]) or 1,
-    count = tonumber(meta[2]) or 0,
-    generation = tonumber(meta[3]) or 1,
-  }
-end
-
-local function save_table(t)
-  redis.call('HSET', t.base, 'buckets', t.buckets, 'count', t.count)
-end
-
-local function bucket_key(t, index)
-  return index == 0 and t.base or t.base .. ':' .. index
-end
-
 -- The largest power of two that is not above `buckets`.
 local function doubled(buckets)
   local size = 1
@@ -33,30 +14,77 @@ local function doubled(buckets)
   return size
 end
 
--- The bucket of fields that start with `number`, among so many buckets.
-local function place(number, buckets)
-  local hash = tonumber(string.sub(redis.sha1hex(number), 1, 8), 16)
-  local size = doubled(buckets)
-  local index = hash % (size * 2)
-  return index < buckets and index or index - size
+local function open_table(base)
+  local meta = redis.call('HMGET', base, 'buckets', 'count', 'generation')
+  local buckets = tonumber(meta[1]) or 1
+  return {
+    base = base,
+    exists = meta[1] ~= false,
+    buckets = buckets,
+    size = doubled(buckets),
+    count = tonumber(meta[2]) or 0,
+    generation = tonumber(meta[3]) or 1,
+  }
+end
+
+local function save_table(t)
+  redis.call('HSET', t.base, 'buckets', t.buckets, 'count', t.count)
+  t.unsaved = false
+end
+
+local function bucket_key(t, index)
+  return index == 0 and t.base or t.base .. ':' .. index
+end
+
+local hashes = {} -- of this script's numbers: each is placed two or three times
+
+local function hash_of(number)
+  local hash = hashes[number]
+  if not hash then
+    hash = tonumber(string.sub(redis.sha1hex(number), 1, 8), 16)
+    hashes[number] = hash
+  end
+  return hash
+end
+
+-- The bucket of fields that start with `number`.
+local function place(t, number)
+  local index = hash_of(number) % (t.size * 2)
+  return index < t.buckets and index or index - t.size
 end
 
 local function bucket_of(t, number)
-  return bucket_key(t, place(number, t.buckets))
+  return bucket_key(t, place(t, number))
 end
 
--- Adds a bucket, and moves what belongs to it out of the only one that this can lie in.
+-- Adds a bucket, and moves what belongs to it out of the only one that this can lie in: some sixty
+-- fields, in one step.
 local function split(t)
   local last = t.buckets
-  local from, to = bucket_key(t, last - doubled(last)), bucket_key(t, last)
-  t.buckets = last + 1
-  local fields = redis.call('HGETALL', from)
+  local from, to = bucket_key(t, last - t.size), bucket_key(t, last)
+  t.buckets, t.size = last + 1, doubled(last + 1)
+  local fields, gone, moved = redis.call('HGETALL', from), {}, {}
   for i = 1, #fields, 2 do
     local number = string.match(fields[i], '^%d+')
-    if number and place(number, t.buckets) == last then
-      redis.call('HDEL', from, fields[i])
-      redis.call('HSET', to, fields[i], fields[i + 1])
+    if number and place(t, number) == last then
+      gone[#gone + 1] = fields[i]
+      moved[#moved + 1], moved[#moved + 2] = fields[i], fields[i + 1]
     end
+  end
+  if #gone > 0 then
+    redis.call('HDEL', from, unpack(gone))
+    redis.call('HSET', to, unpack(moved))
+  end
+end
+
+-- Counts a record that is about to be written and makes room. Who calls it saves the table in the
+-- end, unless there was a split: then it is saved.
+local function count_one(t)
+  t.count = t.count + 1
+  t.unsaved = true
+  if t.count > LOAD * t.buckets then
+    split(t)
+    save_table(t)
   end
 end
 
