@@ -49,6 +49,11 @@ class Account:
         """Ask for a round."""
         return await self._store.ask(self._running.portal_id, Ask(id="round", full=True))
 
+    async def at_work(self) -> list[str]:
+        """Return the step of the run at work, nothing if there is none."""
+        run = (await self._store.standing(self._running.portal_id)).run
+        return [] if run is None else [run.step]
+
     async def end_of(self, run_id: str) -> Run:
         """Wait until the run has ended.
 
@@ -147,14 +152,17 @@ async def test_a_round_goes_on_when_its_worker_is_killed(
         await change_untold(running)
         await running.hubspot.traffic(10)
         run_id = await account.begin_round()
-        for worker in [*running.workers, *running.workers]:
+        steps: list[str] = []
+        for worker in [*running.workers, *running.workers, *running.workers]:
             await asyncio.sleep(0.4)
+            steps += await account.at_work()
             await worker.kill()
             await worker.start()
         run = await account.end_of(run_id)
         await running.hubspot.traffic(0)
         assert run.state == "finished", run.why
         after = await running.settle(SETTLED_WITHIN_S)
-        print(f"calls {len(after.truth)}, {run.counts}")  # noqa: T201 - as above
+        print(f"calls {len(after.truth)}, {run.counts}, killed at {steps}")  # noqa: T201 - as above
+        assert steps
         assert wrong_calls(after) == set()
         assert_invariants(after)
