@@ -27,7 +27,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 class Request(msgspec.Struct, frozen=True):
     """What is asked."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     query: Sequence[tuple[str, str]] = ()
     body: bytes | None = None
