@@ -15,6 +15,7 @@ from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import Dispositions
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport, open_session
+from jobs.journal.opening import Journal, journal_of
 from jobs.latency import Latency
 from jobs.ledger import Ledger
 from jobs.projection import Listed, Projection, Projections
@@ -57,6 +58,8 @@ class Context:
     missed: Missed
     runs: Runs
     turns: Turns
+    journal: Journal | None
+    """None if the settings name no app that may read it."""
     latency: Latency
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
@@ -163,5 +166,6 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             missed=Missed(redis, namespace),
             runs=Runs(redis, namespace, timing),
             turns=Turns(collections, namespace),
+            journal=journal_of(settings, redis, session, transport, timing),
             latency=Latency(),
         )

@@ -103,6 +103,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     backfill_look_ms: int = 1_000
     """How often a worker looks for backfills whose turn was lost, and for new accounts."""
 
+    journal_poll_ms: int = 1_000
+    """How often the journal is asked for the next file once it is caught up."""
+    journal_lease_ms: int = 30_000
+    """How long a worker is the journal's one reader without a word."""
+    journal_step_ms: int = 120_000
+    """How long one file of the journal may take, subscriptions included."""
+    journal_subscribe_ms: int = 60_000
+    """How often the journal's subscriptions are compared with the connected accounts."""
+
     def scaled(self, factor: float) -> "Timing":
         """Return the same timing with every wait multiplied by `factor`, at least 1 ms each."""
 

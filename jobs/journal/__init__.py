@@ -1,0 +1,1 @@
+"""The Webhooks Journal as a second source: HubSpot's own log of the last three days."""
