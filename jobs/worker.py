@@ -29,6 +29,7 @@ from jobs.backfill.restart import restart_forever
 from jobs.collect import collect_calls
 from jobs.context import Context, open_context
 from jobs.fetch import fetch_calls
+from jobs.journal.task import read_forever
 from jobs.outliving import outlive
 from jobs.queue import (
     COLLECT_CALLS,
@@ -177,6 +178,7 @@ async def _collection_tasks(context: Context) -> AsyncGenerator[None]:
     async with _running(
         reconciliations=partial(schedule_forever, context, _name()),
         backfills=partial(restart_forever, context),
+        journal=partial(read_forever, context, _name()),
     ):
         yield
 
