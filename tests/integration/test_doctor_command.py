@@ -30,7 +30,7 @@ def test_a_deployment_that_works(make_redis: MakeRedis, simulator: Running, tmp_
         "HUBSPOT_ACCESS_TOKEN": simulator.token,
         "HUBSPOT_API_URL": simulator.url,
     }
-    with served(redis.url, port=port, PUBLIC_URL=url):
+    with served(redis.url, port, PUBLIC_URL=url):
         shown = run_command(COMMAND, tmp_path, **settings)
         told = run_command([*COMMAND, "--json"], tmp_path, **settings)
     report = msgspec.json.decode(told.stdout, type=Report)

@@ -140,7 +140,7 @@ class Served:
 
 @contextmanager
 def served(
-    redis_url: str, *, command: Sequence[str] = GRANIAN, port: int = 0, **settings: str
+    redis_url: str, port: int = 0, /, *, command: Sequence[str] = GRANIAN, **settings: str
 ) -> Generator[Served]:
     """Run the service, started as an operator without our commands would; 0 = any free port."""
     port = port or free_port()
