@@ -47,7 +47,7 @@ async def service(redis: Redis, redis_url: str) -> AsyncIterator[Served]:
     del redis  # empties the server
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with served(redis.url, port, PUBLIC_URL=url, HUBSPOT_CLIENT_SECRET=f"{SECRET},older") as s:
+    with served(redis_url, port, PUBLIC_URL=url, HUBSPOT_CLIENT_SECRET=f"{SECRET},older") as s:
         yield s
 
 
@@ -72,7 +72,7 @@ async def test_older_signatures(redis_url: str, versions: tuple[str, ...]) -> No
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     more = {"PUBLIC_URL": url, "SIGNATURE_VERSIONS": ",".join(versions)}
-    with served(redis.url, port, **more):
+    with served(redis_url, port, **more):
         assert levels(await examined(url, signature_versions=versions))["signature"] == "ok"
 
 
@@ -97,7 +97,7 @@ async def test_a_service_with_a_small_limit(redis_url: str) -> None:
     """A limit on bodies that even this one exceeds is named."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with served(redis.url, port, PUBLIC_URL=url, MAX_BODY="64"):
+    with served(redis_url, port, PUBLIC_URL=url, MAX_BODY="64"):
         found = await examined(url)
     assert "413" in short(found)["signature"][1]
     assert "MAX_BODY" in todo(found, "signature")
