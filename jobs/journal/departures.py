@@ -11,7 +11,7 @@ import structlog
 
 from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError, PortalFailure
-from jobs.journal.entries import Move
+from jobs.journal.entry import Move
 
 WHY: Final = "the app was uninstalled"
 _CLOSED: Final = frozenset({"unauthorised", "disconnected"})

@@ -11,15 +11,17 @@ from typing import Final
 import msgspec
 import structlog
 
-from jobs.hubspot.errors import RecordRefused
+from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.journal.api import JournalApi, Subscribed
-from jobs.journal.entries import CALL_TYPE
+from jobs.journal.entry import CALL_TYPE
 from jobs.journal.place import Place
 
 MOST_AT_ONCE: Final = 50
 """Requests of one go; what is left waits for the next one, so that reading goes on in between."""
 _OBJECT_ACTIONS: Final = ("CREATE", "UPDATE", "DELETE", "MERGE", "RESTORE")
 _LINK_ACTIONS: Final = ("ASSOCIATION_ADDED", "ASSOCIATION_REMOVED")
+_OF_THE_ACCOUNT: Final = frozenset({"forbidden", "no_such_path"})
+"""Failures that say that the app is not in the account: others have their subscriptions anyway."""
 _LIFECYCLE: Final = ("4-1909196", "4-1916193")
 
 _log = structlog.get_logger(__name__)
@@ -160,7 +162,9 @@ class Subscriptions:
     async def _make(self, wish: Wanted) -> int | None:
         try:
             made = await self._api.subscribe(wish.text.encode())
-        except RecordRefused as refusal:
+        except HubSpotError as refusal:
+            if isinstance(refusal, PortalFailure) and refusal.kind not in _OF_THE_ACCOUNT:
+                raise
             if wish.text not in self._refused:
                 _log.warning(
                     "the journal tells nothing of this",

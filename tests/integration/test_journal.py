@@ -189,7 +189,7 @@ async def test_an_uninstall_closes_the_account(told: Reading) -> None:
     assert "read" in await told.read()
     door = await told.context.ledger.door(portal_id)
     assert (door.open, door.why) == (False, "the app was uninstalled")
-    assert await told.reader.step() == "caught_up"
+    await told.resubscribe()
     listed = await told.journal.api.subscriptions()
     assert len(listed) == 2  # the app's life cycle; those of the account are gone
 
@@ -213,11 +213,24 @@ async def test_subscriptions_are_kept_in_order(told: Reading) -> None:
     calls = next(one for one in before if one.properties)
     assert calls.properties == ["hs_call_body", "hs_call_title"]
     await api.unsubscribe(calls.id)
-    await told.reader.step()
+    await told.resubscribe()
     after = await api.subscriptions()
     assert len(after) == 5
-    await told.reader.step()
+    await told.resubscribe()
     assert [one.id for one in after] == [one.id for one in await api.subscriptions()]
+
+
+async def test_a_refused_subscription_keeps_no_other_back(told: Reading) -> None:
+    """What HubSpot refuses for one account is left out, and tried again the next time."""
+    api = told.journal.api
+    for one in await api.subscriptions():
+        await api.unsubscribe(one.id)
+    refuse = Fault(effect="status", status=403, operation="journal.subscribe", times=1)
+    await told.hubspot.fault(refuse)
+    await told.resubscribe()
+    assert len(await api.subscriptions()) == 4
+    await told.resubscribe()
+    assert len(await api.subscriptions()) == 5
 
 
 async def test_a_token_that_ended_is_asked_for_anew(told: Reading) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from jobs.hints import Hint
 from jobs.journal.api import Subscribed
-from jobs.journal.entries import MALFORMED, Contents, Move, decode
+from jobs.journal.entries import MALFORMED, Contents, decode
+from jobs.journal.entry import Move
 from jobs.journal.files import BadFileError
 from jobs.journal.subscriptions import Wishes, plan, wanted_of
 
