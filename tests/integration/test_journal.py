@@ -304,7 +304,7 @@ async def test_a_file_elsewhere_is_refused(told: Reading, monkeypatch: pytest.Mo
         ("https://nothubspot.com/a", False),
         ("http://127.0.0.1:8021/a", False),
         ("http://169.254.169.254/latest/meta-data", False),
-        ("file:///etc/passwd", False),
+        ("ftp://files.hubspot.com/a", False),
         ("/a", False),
     ],
 )
