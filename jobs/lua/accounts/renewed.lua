@@ -5,11 +5,12 @@
 -- ARGV[3]  how long the access token lives, in ms
 -- ARGV[4]  how long ago it was asked for, in ms
 -- ARGV[5]  scopes, separated by spaces; empty = as they were
--- Answer   1, or 0 if the account has other tokens by now, or none: then nothing is kept
+-- Answer   1, or 0 if the account has other tokens by now, or none, or is void: then nothing is kept
 --
 -- Atomic because a new install that came meanwhile must not be overwritten.
 
-if redis.call('HGET', record, 'version') ~= ARGV[1] then return 0 end
+local held = redis.call('HMGET', record, 'version', 'void')
+if held[1] ~= ARGV[1] or held[2] then return 0 end
 redis.call('HSET', record,
   'version', string.format('%.0f', math.max(ARGV[1] + 1, now)),
   'sealed', ARGV[2],
