@@ -10,13 +10,12 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs.context import open_context
-from jobs.reread import reread_calls
 from jobs.settings import Settings
 from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import ROOT, Running
 from tests.support.desk import Desk
-from tests.support.reconciling import Reconciler
+from tests.support.reconciling import Reconciler, reconciling
 
 _portals = itertools.count(1_000)
 
@@ -72,23 +71,6 @@ async def reconciler(
 ) -> AsyncIterator[Reconciler]:
     """A new account whose search is up to date, and whose properties have been read before."""
     portal_id = next(_portals)
-    account = await control.open_account(portal_id)
-    await control.turn(search_delay_ms=0, search_limit=1_000_000)
-    settings = Settings(
-        redis_url=redis_url,
-        streams_redis_url=redis_url,
-        namespace=namespace,
-        hubspot_access_token=Secret(account.token),
-        hubspot_portal_id=portal_id,
-        hubspot_api_url=simulator.url,
-        hubspot_rate_limit=1_000_000,
-        call_properties=("hs_call_title", "hs_call_body"),
-        call_associations=("contacts", "companies"),
-        timing_scale=0.02,
-    )
-    async with open_context(settings, slots=20) as context:
-        await context.ledger.connect(portal_id)
-        projection = await context.projection(portal_id)
-        await reread_calls(context, portal_id, projection.generation)
-        yield Reconciler(Desk(context, redis, portal_id, namespace))
+    async with reconciling(simulator.url, control, portal_id, redis, redis_url, namespace) as one:
+        yield one
     await control.turn(search_delay_ms=2_000, search_limit=5)

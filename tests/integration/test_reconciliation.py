@@ -1,19 +1,22 @@
 """Reconciliation, turn by turn: what it finds, what it leaves alone, where it goes on."""
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
+from redis.asyncio import Redis
 
 from jobs.hints import Hint
 from jobs.redis import command
 from tests.simulator.control import Control
 from tests.simulator.messages import Create, Update
+from tests.simulator.process import simulator_process
 from tests.simulator.switchboard import Fault
 from tests.support.desk import Desk
-from tests.support.reconciling import AT_ONCE, Reconciler
+from tests.support.reconciling import AT_ONCE, Reconciler, reconciling
 
 pytestmark = pytest.mark.one_redis
 
@@ -176,33 +179,31 @@ async def test_a_listing_that_is_refused_fails_and_says_so(
 
 
 async def test_many_calls_of_one_millisecond_are_all_found(
-    reconciler: Reconciler, control: Control
+    redis: Redis, redis_url: str, namespace: str
 ) -> None:
     """25,000 calls modified in one millisecond: each is named by the search."""
-    desk = reconciler.desk
-    await control.clock(freeze=True)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        hubspot = await stack.enter_async_context(simulator_process("--knob=rate_limit=1000000"))
+        control = await stack.enter_async_context(Control(hubspot.url))
+        reconciler = await stack.enter_async_context(
+            reconciling(hubspot.url, control, 900_000, redis, redis_url, namespace)
+        )
+        await control.clock(freeze=True)
         ids: set[int] = set()
         for _ in range(25):
-            ids |= {
-                *await control.do(*[Create(properties=TITLE)] * 1_000, portal_id=desk.portal_id)
-            }
-        truth = await control.truth(desk.portal_id)
-    finally:
+            ids |= {*await control.do(*[Create(properties=TITLE)] * 1_000, portal_id=900_000)}
+        truth = await control.truth(900_000)
+        assert len({call.updated_at for call in truth.values()}) == 1
         await control.clock(resume=True)
-    assert len({call.updated_at for call in truth.values()}) == 1
-    store = desk.context.reconciliations
-    await reconciler.ask()
-    marked: set[bytes] = set()
-    due = f"{desk.context.settings.namespace}:ledger:{desk.portal_id}"
-    while True:
-        await reconciler.turn()
-        # Not read, but taken out of the ledger: this is about what the search names.
-        marked |= {*await desk.redis.zrange(f"{due}:due", 0, -1)}
-        await desk.redis.delete(f"{due}:due", f"{due}:hints")
-        if (await store.standing(desk.portal_id)).run is None:
-            break
-    assert {int(call_id) for call_id in marked} == ids
+        await reconciler.ask()
+        marked: set[bytes] = set()
+        rooms = f"{namespace}:ledger:900000"
+        while (await reconciler.standing()).last is None:
+            await reconciler.turn()
+            # Not read, but taken out of the ledger: this is about what the search names.
+            marked |= {*await redis.zrange(f"{rooms}:due", 0, -1)}
+            await redis.delete(f"{rooms}:due", f"{rooms}:hints")
+        assert {int(call_id) for call_id in marked} == ids
 
 
 async def test_another_workers_turn_is_left_alone(reconciler: Reconciler) -> None:

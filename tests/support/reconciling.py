@@ -1,15 +1,23 @@
 """One account's reconciliation beside its live work, in the test's own process, turn by turn."""
 
 import asyncio
+import contextlib
 import dataclasses
+from collections.abc import AsyncGenerator
 
 from msgspec.structs import replace
+from redis.asyncio import Redis
 
+from jobs.context import open_context
 from jobs.reconciliation.missed import MissedFigures
 from jobs.reconciliation.runs import Ask, Standing
 from jobs.reconciliation.store import Reconciliations
 from jobs.reconciliation.turn import reconcile_calls
 from jobs.redis import command
+from jobs.reread import reread_calls
+from jobs.settings import Settings
+from jobs.values import Secret
+from tests.simulator.control import Control
 from tests.support.desk import QUICK, Desk
 
 AT_ONCE = replace(
@@ -77,3 +85,29 @@ class Reconciler:
         key = f"{self.desk.context.settings.namespace}:ledger:{self.desk.portal_id}"
         waiting = await self.desk.redis.zcard(f"{key}:due")
         return bool(waiting)
+
+
+@contextlib.asynccontextmanager
+async def reconciling(  # noqa: PLR0913, PLR0917 - where all of it is
+    hubspot: str, control: Control, portal_id: int, redis: Redis, redis_url: str, namespace: str
+) -> AsyncGenerator[Reconciler]:
+    """Open an account whose search is up to date, and whose properties have been read before."""
+    account = await control.open_account(portal_id)
+    await control.turn(search_delay_ms=0, search_limit=1_000_000)
+    settings = Settings(
+        redis_url=redis_url,
+        streams_redis_url=redis_url,
+        namespace=namespace,
+        hubspot_access_token=Secret(account.token),
+        hubspot_portal_id=portal_id,
+        hubspot_api_url=hubspot,
+        hubspot_rate_limit=1_000_000,
+        call_properties=("hs_call_title", "hs_call_body"),
+        call_associations=("contacts", "companies"),
+        timing_scale=0.02,
+    )
+    async with open_context(settings, slots=20) as context:
+        await context.ledger.connect(portal_id)
+        projection = await context.projection(portal_id)
+        await reread_calls(context, portal_id, projection.generation)
+        yield Reconciler(Desk(context, redis, portal_id, namespace))
