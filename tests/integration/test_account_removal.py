@@ -155,6 +155,8 @@ async def test_records_of_any_number_are_forgotten(
     assert await streamed.count(0) == 0
     assert await stream.records.count(OTHER) == 3
     assert await redis.keys(f"{namespace}:records:*:{PORTAL}*") == []
+    shared = f"{namespace}:records:{{0}}:small"
+    assert await command(redis, "HGET", shared, "count") == b"3"
     await publish(stream, PORTAL, 2)
     assert await streamed.count(0) == 2
 
