@@ -12,6 +12,8 @@ import msgspec
 from callstream_client import keys
 from redis.asyncio import Redis
 
+from jobs.backfill.report import Report, report_of
+from jobs.backfill.runs import Runs
 from jobs.queue import queue_key
 from jobs.reconciliation.operate import Reconciled, Reconciling
 from jobs.redis import command
@@ -69,6 +71,8 @@ class Figures(msgspec.Struct, frozen=True):
     """Workers of the live queue that were heard of lately."""
     reconciled: tuple[Reconciled, ...] = ()
     """Where each account's reconciliation stands, and what nobody had told of."""
+    backfills: tuple[Report, ...] = ()
+    """The latest backfill of each kind and account."""
 
 
 async def waiting(redis: Redis, namespace: str) -> int:
@@ -124,6 +128,7 @@ async def read_figures(ledger: Redis, streams: Redis, namespace: str) -> Figures
             },
             workers=await workers(ledger, namespace),
             reconciled=await _reconciled(ledger, namespace),
+            backfills=tuple(map(report_of, await Runs(ledger, namespace, Timing()).all())),
         )
 
 

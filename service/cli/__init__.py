@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "worker": "service.cli.worker:worker",
     "tail": "service.cli.tail:tail",
     "status": "service.cli.status:status",
+    "backfill": "service.cli.backfill:backfill",
     "reconcile": "service.cli.reconcile:reconcile",
     "accounts": "service.cli.accounts:accounts",
     "doctor": "service.cli.doctor:doctor",

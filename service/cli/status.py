@@ -50,6 +50,8 @@ def tables(figures: "Figures") -> "RenderableType":
     from rich.console import Group
     from rich.table import Table
 
+    from service.cli.backfill.desk import table as backfills
+
     streams = Table("stream", "events", "last entry", "groups", title="Streams")
     for stream in figures.streams:
         told = ", ".join(
@@ -63,7 +65,10 @@ def tables(figures: "Figures") -> "RenderableType":
         ledger.add_row(str(portal.portal_id), _state(portal), str(portal.due), str(portal.leased))
     queues = ", ".join(f"{name} {count}" for name, count in figures.queued.items())
     rest = f"workers {figures.workers}   queued {queues}   dead letters {figures.dead_letters}"
-    return Group(streams, ledger, _reconciled(figures.reconciled), rest)
+    parts: list[RenderableType] = [streams, ledger, _reconciled(figures.reconciled)]
+    if figures.backfills:
+        parts.append(backfills(figures.backfills))
+    return Group(*parts, rest)
 
 
 def _reconciled(accounts: "Sequence[Reconciled]") -> "RenderableType":
