@@ -12,6 +12,7 @@ from service.front_door.webhooks import hubspot_webhook
 from service.health import live, ready
 from service.litestar_cli import RunsOnGranian
 from service.oauth.routes import callback, install
+from service.operations import operations
 from service.problems import problem_details
 
 
@@ -36,11 +37,12 @@ def create_app(*, settings: Settings | None = None) -> Litestar:
             app.state["front_door"] = context.front_door
             app.state["checks"] = context.checks
             app.state["installs"] = context.installs
+            app.state["backfills"] = context.backfills
             yield
 
     installing = [install, callback] if chosen.hubspot_client_id else []
     return Litestar(
-        route_handlers=[hubspot_webhook, live, ready, *installing],
+        route_handlers=[hubspot_webhook, live, ready, operations(chosen), *installing],
         plugins=[problem_details(), RunsOnGranian()],
         lifespan=[lifespan],
         openapi_config=None,

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 from redis.asyncio import Redis
 
+from jobs.backfill.operate import Backfills
 from jobs.ledger import Ledger
-from jobs.queue import Doorbells, connect_queue
+from jobs.queue import Doorbells, Turns, connect_queue
 from jobs.redis import connect
 from jobs.settings import Settings
 from jobs.timing import Timing
@@ -31,6 +32,7 @@ class ServiceContext(msgspec.Struct, frozen=True):
     counters: FrontDoorCounters
     installs: InstallRoutes | None
     """None where the settings name no app."""
+    backfills: Backfills
 
 
 def verifier_of(settings: Settings) -> Verifier:
@@ -73,7 +75,18 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
             Checks(committer, RedisProbe(probed, settings.namespace, timing)),
             counters,
             await open_installs(settings, timing, doorbells, stack),
+            _backfills(settings, timing, stack),
         )
+
+
+def _backfills(settings: Settings, timing: Timing, stack: AsyncExitStack) -> Backfills:
+    """Return the operators' backfills, on clients of their own."""
+    redis = connect(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    queue = connect_queue(settings.redis_url, settings.namespace, "collections")
+    stack.push_async_callback(queue.aclose, close_connection_pool=True)
+    namespace = settings.namespace
+    return Backfills(redis, namespace, timing, Turns(queue, namespace))
 
 
 async def _committer(

@@ -1,0 +1,18 @@
+"""Routes for operators, all under `/ops`, behind one guard."""
+
+from litestar import Router
+
+from jobs.settings import Settings
+from service.operations.backfills import cancel, look, pause, resume, start
+from service.operations.guard import operators_only
+
+PATH = "/ops"
+
+
+def operations(settings: Settings) -> Router:
+    """Return the routes, open to whoever has ADMIN_TOKEN."""
+    return Router(
+        PATH,
+        route_handlers=[start, look, cancel, pause, resume],
+        guards=[operators_only(settings.admin_token)],
+    )
