@@ -8,10 +8,10 @@ from jobs.ledger import Ledger
 from jobs.queue import Doorbells, connect_queue
 from jobs.redis import connect
 from jobs.timing import Timing
-from service.health import Checks, Health, RedisProbe
 from service.front_door.marking import Committer
 from service.front_door.outages import Outage
 from service.front_door.ringing import Ringer
+from service.health import Checks, Health, RedisProbe
 from tests.support.redis import MakeRedis
 
 
