@@ -13,6 +13,7 @@ from service.health import live, ready
 from service.litestar_cli import RunsOnGranian
 from service.oauth.routes import callback, install
 from service.operations import operations
+from service.operations.reconciliations import RECONCILING
 from service.problems import problem_details
 
 
@@ -38,6 +39,7 @@ def create_app(*, settings: Settings | None = None) -> Litestar:
             app.state["checks"] = context.checks
             app.state["installs"] = context.installs
             app.state["backfills"] = context.backfills
+            app.state[RECONCILING] = context.reconciling
             yield
 
     installing = [install, callback] if chosen.hubspot_client_id else []

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from jobs.backfill.operate import Backfills
 from jobs.ledger import Ledger
 from jobs.queue import Doorbells, Turns, connect_queue
+from jobs.reconciliation.operate import Reconciling
 from jobs.redis import connect
 from jobs.settings import Settings
 from jobs.timing import Timing
@@ -33,6 +34,7 @@ class ServiceContext(msgspec.Struct, frozen=True):
     installs: InstallRoutes | None
     """None where the settings name no app."""
     backfills: Backfills
+    reconciling: Reconciling
 
 
 def verifier_of(settings: Settings) -> Verifier:
@@ -76,6 +78,7 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
             counters,
             await open_installs(settings, timing, doorbells, stack),
             _backfills(settings, timing, stack),
+            _reconciling(settings, timing, stack),
         )
 
 
@@ -87,6 +90,13 @@ def _backfills(settings: Settings, timing: Timing, stack: AsyncExitStack) -> Bac
     stack.push_async_callback(queue.aclose, close_connection_pool=True)
     namespace = settings.namespace
     return Backfills(redis, namespace, timing, Turns(queue, namespace))
+
+
+def _reconciling(settings: Settings, timing: Timing, stack: AsyncExitStack) -> Reconciling:
+    """Return the operators' reconciliations, on a client of their own."""
+    redis = connect(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    return Reconciling(redis, settings.namespace, timing)
 
 
 async def _committer(

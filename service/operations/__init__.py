@@ -5,6 +5,7 @@ from litestar import Router
 from jobs.settings import Settings
 from service.operations.backfills import cancel, look, pause, resume, start
 from service.operations.guard import operators_only
+from service.operations.reconciliations import start_reconciliation
 
 PATH = "/ops"
 
@@ -13,6 +14,6 @@ def operations(settings: Settings) -> Router:
     """Return the routes, open to whoever has ADMIN_TOKEN."""
     return Router(
         PATH,
-        route_handlers=[start, look, cancel, pause, resume],
+        route_handlers=[start, look, cancel, pause, resume, start_reconciliation],
         guards=[operators_only(settings.admin_token)],
     )

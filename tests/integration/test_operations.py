@@ -24,6 +24,7 @@ ROUTES = [
     ("DELETE", "/ops/backfills/62515-live-1"),
     ("POST", "/ops/backfills/62515-live-1/pause"),
     ("POST", "/ops/backfills/62515-live-1/resume"),
+    ("POST", "/ops/reconciliations"),
 ]
 
 
@@ -162,3 +163,11 @@ async def test_a_redis_that_is_away(redis_server: EmbeddedRedis) -> None:
         reply = await it.ask("GET", "/ops/backfills/62515-live-1", headers=BEARER)
         assert is_problem(reply, 503)
         assert int(reply.headers["Retry-After"]) > 0
+
+
+@pytest.mark.usefixtures("connected")
+async def test_reconciliation_is_accepted(service: Served) -> None:
+    """Asking for a reconciliation of a connected account answers 202 with the id of its run."""
+    reply = await service.ask("POST", "/ops/reconciliations", ORDER, JSON)
+    assert reply.status == 202
+    assert reply.json["id"]

@@ -13,8 +13,8 @@ from jobs.ledger import Ledger
 from jobs.reconciliation.operate import Reconciling
 from jobs.redis import connect
 from jobs.timing import Timing
+from service.operations.reconciliations import RECONCILING, Accepted, start_reconciliation
 from service.problems import problem_details
-from service.reconciliations import RECONCILING, Accepted, start_reconciliation
 
 pytestmark = pytest.mark.one_redis
 
