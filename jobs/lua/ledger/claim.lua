@@ -67,7 +67,7 @@ local may_start = state.open and state.asleep_until <= now and waiting > 0
 local token, lease_end, calls = '', now + limits.lease, {}
 if may_start then
   -- With the time, since a Redis that lost its last second counts the same numbers again.
-  token = string.format('%.0f%.0f', now, redis.call('INCR', prefix .. 'serial'))
+  token = string.format('%d%06d%d', clock[1], clock[2], redis.call('INCR', prefix .. 'serial'))
   calls = lease(take(limits.batch), token, lease_end)
   redis.call('ZADD', room(portal, 'claims'), lease_end, token)
   redis.call('HSET', prefix .. portal, 'claimed_at', now)
