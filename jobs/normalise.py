@@ -5,6 +5,7 @@ is None; either way the raw value stays in `properties`. Only wanted properties 
 that what an event says depends on nothing that its digest leaves out.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
@@ -80,10 +81,10 @@ def normalise(
 
 def _only(wanted: Iterable[str], properties: Mapping[str, str | None]) -> dict[str, str | None]:
     names = tuple(wanted)
-    try:
-        return dict(zip(names, _pick(names)(properties), strict=True))
-    except (KeyError, TypeError):  # some were not answered; or there are fewer than two names
-        return {name: properties[name] for name in names if name in properties}
+    if len(names) > 1:  # of one name the value itself would be picked, not a tuple of it
+        with contextlib.suppress(KeyError):  # some were not answered
+            return dict(zip(names, _pick(names)(properties), strict=True))
+    return {name: properties[name] for name in names if name in properties}
 
 
 @lru_cache(maxsize=64)

@@ -257,3 +257,11 @@ def test_total(
     call = normalise(full, associations, dispositions)
     assert call.properties == full.properties
     assert msgspec.json.decode(msgspec.json.encode(call), type=events.Call) == call
+
+
+@pytest.mark.parametrize("title", ["", "x", "ab", "Discovery Call"])
+def test_one_wanted_property_is_taken_whole(title: str) -> None:
+    """A list of one property takes that property's value, however long it is."""
+    record = hubspot_call({"hs_call_title": title, "hs_call_body": "notes"})
+    assert normalise(record, {}, {}, ("hs_call_title",)).properties == {"hs_call_title": title}
+    assert normalise(record, {}, {}, ()).properties == {}
