@@ -159,7 +159,8 @@ class Stream:
         Args:
             redis: the streams' Redis.
             namespace: prefix of the keys, part of the events' `source`.
-            timing: says how long HubSpot must insist on an older state.
+            timing: says how long HubSpot must insist on an older state, and how quickly a call
+                that was read may be found to be gone.
             partitions: number of streams, fixed once set.
             max_age_ms: events older than this are trimmed; 0 keeps all.
         """
@@ -169,6 +170,7 @@ class Stream:
         """How many streams there are."""
         self._max_age_ms = max_age_ms
         self._revert_after_ms = timing.revert_after_ms
+        self._fresh_ms = timing.gone_apart_ms
         self._seen = [0] * partitions
         self.records = Records(redis, namespace, partitions)
         self._ticket = Script(redis, "stream/clock", "stream/ticket")
@@ -250,6 +252,7 @@ class Stream:
                 "generation": generation,
                 "seen": self._seen[partition],
                 "revert_after": self._revert_after_ms,
+                "fresh": self._fresh_ms,
                 "max_age": self._max_age_ms,
                 "candidates": [_pack(candidate) for candidate in candidates],
             }

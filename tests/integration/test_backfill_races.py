@@ -1,6 +1,7 @@
 """A page and the live job at the same call: what was read earlier never undoes what is newer."""
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 
 import pytest
@@ -11,6 +12,7 @@ from jobs.backfill.publication import publish_page
 from jobs.backfill.record import Reads, Tally
 from jobs.hints import Hint
 from jobs.publishing import Setting, take_every_ticket
+from jobs.stream import Stream
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.desk import QUICK, Desk
@@ -79,6 +81,29 @@ async def test_a_page_read_before_a_purge_brings_nothing_back(desk: Desk, contro
     assert await desk.types() == ["created", "deleted"]
     assert (await slow.publish()).published == 0
     assert await desk.types() == ["created", "deleted"]
+
+
+async def test_a_slow_page_brings_back_no_call_that_came_and_went(
+    desk: Desk, control: Control
+) -> None:
+    """A call that was purged before anybody knew it leaves no record; an old page is not trusted.
+
+    Had the page been quick, the call would have been published, and then its end.
+    """
+    quick = replace(QUICK, gone_apart_ms=40, hint_patience_ms=1)
+    desk.set_timing(quick)
+    stream = Stream(desk.redis, "tenant-1", quick, 1)
+    desk.context = dataclasses.replace(desk.context, stream=stream)
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    slow = await SlowPage.read(desk)
+    await control.purge(call_id, portal_id=desk.portal_id)
+    await desk.mark(call_id, Hint("deletion"))
+    while await desk.waits_ms(call_id) is not None:
+        await asyncio.sleep(0.01)
+        await desk.fetch()
+    tally = await slow.publish()
+    assert (tally.published, tally.marked) == (0, 1)
+    assert await desk.events() == []
 
 
 async def test_an_archived_page_undoes_no_restore(desk: Desk, control: Control) -> None:

@@ -5,9 +5,10 @@
 -- KEYS[3]  root of the partition's records; their keys continue it and share its hash tag
 -- KEYS[4]  hash of the portal's refused states: call -> digest (two halves), since when, how often
 -- ARGV[1]  msgpack map: portal, source, schema, generation (of the projection that was read with),
---          seen (highest clock value the process knows of), revert_after (ms), max_age (ms, 0 =
---          for ever), candidates: array of maps of call, ticket, updated_at (ms), high and low
---          (halves of the digest), state, first_type, time, data and, with tracing, traceparent
+--          seen (highest clock value the process knows of), revert_after (ms), fresh (ms that a
+--          call takes at least to be found gone), max_age (ms, 0 = for ever), candidates: array of
+--          maps of call, ticket, updated_at (ms), high and low (halves of the digest), state,
+--          first_type, time, data and, with tracing, traceparent
 --
 -- Answers msgpack: clock, generation that the partition knows, and an outcome for each candidate in
 -- its order; no outcomes, and nothing was done, if the candidates' generation is older than that.
@@ -110,7 +111,11 @@ end
 
 local function decide(candidate)
   local record = find_record(records, candidate.call)
-  if not record then return publish(candidate, nil, false) end
+  if not record then
+    -- A call that came and went since this read began left no record to tell: read again.
+    local is_old = STATES[candidate.state] <= ARCHIVED and clock - candidate.ticket > batch.fresh
+    return is_old and {'overtaken'} or publish(candidate, nil, false)
+  end
   clock = math.max(clock, record.stamp) -- a clock that was lost catches up here
   local same = record.high == candidate.high and record.low == candidate.low
     or (record.state == STATES.merged and candidate.state == 'gone') -- it says less, not otherwise
