@@ -24,7 +24,7 @@
 -- Atomic because the windows must be looked at and written to with nobody in between: two takers
 -- that both saw the last slot would both use it.
 
-local PARTS, HASTE = 10, 1.2 -- a tenth of the window takes so many times its even share
+local PARTS, HASTE = 10, 1.05 -- a tenth of the window takes so many times its even share
 local FOR_LIVE = 0.1 -- of a day's requests stays free for takers that leave none
 
 local kind, cost, leaving = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[13])
