@@ -5,7 +5,7 @@ and nothing derived from them: a release that normalises differently changes no 
 is part of what Redis keeps; a change to it would publish every known call once more.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -14,13 +14,15 @@ import msgspec
 BYTES = 8
 """Length of a digest."""
 
+_encode = msgspec.msgpack.Encoder().encode
+
 UNTRACKED = frozenset({"hs_lastmodifieddate"})
 """Properties that move with every write to the call, whatever was written."""
 
 
 def of_call(
     properties: Mapping[str, str | None],
-    associations: Mapping[str, Iterable[str]],
+    associations: Mapping[str, Collection[str]],
     *,
     archived: bool,
     wanted: Iterable[str],
@@ -41,7 +43,11 @@ def of_call(
     else:
         get = properties.get
         values = [(name, value) for name in names if (value := get(name)) is not None]
-    targets = [(kind, sorted(set(ids))) for kind, ids in sorted(associations.items()) if ids]
+    targets = [
+        (kind, sorted(set(ids)) if len(ids) > 1 else list(ids))
+        for kind, ids in sorted(associations.items())
+        if ids
+    ]
     return _digest("call", archived, values, targets)
 
 
@@ -58,7 +64,7 @@ def of_merged(target: str) -> bytes:
 
 def _digest(*parts: object) -> bytes:
     # msgpack states each length before its content: no two states share an encoding.
-    return blake2b(msgspec.msgpack.encode(parts), digest_size=BYTES).digest()
+    return blake2b(_encode(parts), digest_size=BYTES).digest()
 
 
 GONE = _digest("gone")

@@ -134,10 +134,9 @@ def _first_type(
     found: Found, said: Bucket, connected_at: int
 ) -> Literal["created", "snapshot", "deleted"]:
     """Return the type of the event should the call never have been seen."""
+    kinds = [hint.kind for hint in said.hints]
     if found.call.archived:
-        told = any(hint.kind == "deletion" for hint in said.hints)
-        return "deleted" if told else "snapshot"
-    if to_ms(found.call.created_at) >= connected_at > 0:
+        return "deleted" if "deletion" in kinds else "snapshot"
+    if "creation" in kinds or to_ms(found.call.created_at) >= connected_at > 0:
         return "created"
-    told = any(hint.kind == "creation" for hint in said.hints)
-    return "created" if told else "snapshot"
+    return "snapshot"

@@ -205,6 +205,8 @@ class Stream:
 
     def partition_of(self, portal_id: int, call_id: str) -> int:
         """Return the call's partition: the CRC-32 of its partition key, modulo their number."""
+        if self.partitions == 1:
+            return 0
         return crc32(keys.partition_key(portal_id, call_id).encode()) % self.partitions
 
     async def present(self, portal_id: int, call_ids: Collection[str]) -> set[str]:

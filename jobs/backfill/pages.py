@@ -7,6 +7,7 @@ then the call is in doubt, and whoever called marks it, so that the live job rea
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -71,8 +72,9 @@ def page_of(listed: CallPage, calls: Mapping[str, Call], projection: Projection)
     """Return the page, with the calls as read and the associations as listed."""
     found: dict[str, Found] = {}
     doubtful: list[str] = []
+    wanted = frozenset(projection.associations)
     for call in listed.calls:
-        associations = associations_of(call, projection.associations)
+        associations = associations_of(call, wanted)
         read = calls.get(call.id)
         if associations is None or read is None:
             doubtful.append(call.id)
@@ -81,10 +83,12 @@ def page_of(listed: CallPage, calls: Mapping[str, Call], projection: Projection)
     return Page(found, doubtful, listed.undecodable, listed.after)
 
 
-def associations_of(call: Call, wanted: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
+def associations_of(call: Call, wanted: AbstractSet[str]) -> dict[str, tuple[str, ...]] | None:
     """Return the ids on the other side by wanted type; None if the record does not tell all."""
-    listed = call.associations or {}
-    if not listed.keys() <= set(wanted):
+    listed = call.associations
+    if not listed:
+        return {}
+    if not listed.keys() <= wanted:
         return None
     known: dict[str, tuple[str, ...]] = {}
     for kind, others in listed.items():

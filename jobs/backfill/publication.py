@@ -20,6 +20,8 @@ _HINT: Final = Hint(origin="backfill")
 _HINTS: Final = (_HINT,)
 _MET: Final = Weighed(_HINTS, (), 0, 0)
 _NOTHING: Final = Memo()
+_SETTLED: Final = (Published, Unchanged)
+"""Outcomes after which there is nothing left to do for a call."""
 
 
 async def publish_page(context: Context, setting: Setting, page: Page) -> Tally:
@@ -33,11 +35,7 @@ async def publish_page(context: Context, setting: Setting, page: Page) -> Tally:
     """
     offers = [_offer(call_id, found) for call_id, found in page.found.items()]
     outcomes = await publish(context.stream, setting, offers)
-    again = [
-        call_id
-        for call_id, outcome in outcomes.items()
-        if not isinstance(outcome, Published | Unchanged)
-    ]
+    again = [call_id for call_id, outcome in outcomes.items() if not isinstance(outcome, _SETTLED)]
     await _mark(context, setting.portal_id, [*again, *page.doubtful])
     published = sum(isinstance(outcome, Published) for outcome in outcomes.values())
     return Tally(

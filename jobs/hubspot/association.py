@@ -100,7 +100,7 @@ def decode_association_batch(raw: bytes) -> AssociationBatch:
 def sorted_ids(ids: Iterable[str]) -> tuple[str, ...]:
     """Return each id once, in the order of their numbers."""
     unique = set(ids)
-    return tuple(unique) if len(unique) < 2 else tuple(sorted(unique, key=_number))  # noqa: PLR2004
+    return tuple(sorted(unique, key=_number) if len(unique) > 1 else unique)
 
 
 def _number(text: str) -> tuple[int, str]:

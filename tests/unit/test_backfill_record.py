@@ -140,14 +140,14 @@ def others(*ids: str, more: bool = False) -> AssociatedIds:
 
 def test_associations_of_a_page() -> None:
     """Ids come sorted and once; a type without any is none, and so is a record without any."""
-    known = associations_of(call(contacts=others("30", "7", "30"), deals=None), ["contacts"])
+    known = associations_of(call(contacts=others("30", "7", "30"), deals=None), {"contacts"})
     assert known is None
-    known = associations_of(call(contacts=others("30", "7", "30")), ["contacts", "deals"])
+    known = associations_of(call(contacts=others("30", "7", "30")), {"contacts", "deals"})
     assert known == {"contacts": ("7", "30")}
-    assert associations_of(call(), ["contacts"]) == {}
+    assert associations_of(call(), {"contacts"}) == {}
 
 
 def test_associations_that_are_not_all_there() -> None:
     """More pages, or a type of another name than was asked for, leave the call in doubt."""
-    assert associations_of(call(contacts=others("7", more=True)), ["contacts"]) is None
-    assert associations_of(call(contacts=others("7")), ["0-1"]) is None
+    assert associations_of(call(contacts=others("7", more=True)), {"contacts"}) is None
+    assert associations_of(call(contacts=others("7")), {"0-1"}) is None
