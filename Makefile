@@ -55,7 +55,7 @@ bench: install ## measure change to stream; writes JSON and prints a table
 lock: install ## resolve the dependencies with hashes; UPGRADE=1 takes the newest of everything
 	$(BIN)/python -m tests.checks.locks --write $(if $(UPGRADE),--upgrade)
 
-settings: install ## write docs/settings.md and .env.example from jobs/settings.py
+settings: install ## write docs/settings.md and .env.example from jobs/config/settings.py
 	$(BIN)/python -m tests.checks.settings --write
 
 clean: ## remove .venv and caches

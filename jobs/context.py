@@ -9,26 +9,26 @@ import structlog
 from jobs.accounts.accounts import Accounts
 from jobs.accounts.opening import accounts_of
 from jobs.backfill.runs import Runs
-from jobs.discovery import Discovery
+from jobs.config.settings import Settings
+from jobs.config.values import ANYONE
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import Dispositions
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport, open_session
 from jobs.journal.opening import Journal, journal_of
-from jobs.latency import Latency
-from jobs.ledger import Ledger
-from jobs.projection import Listed, Projection, Projections
+from jobs.ledger.ledger import Ledger
+from jobs.live.latency import Latency
+from jobs.live.vanishing import Vanishing
 from jobs.queue import Doorbells, Reconciles, Rereads, Turns, connect_queue
 from jobs.reconciliation.comparing import Comparer
 from jobs.reconciliation.missed import Missed
 from jobs.reconciliation.store import Reconciliations
 from jobs.redis import connect
-from jobs.settings import Settings
-from jobs.stream import Stream
+from jobs.stream.discovery import Discovery
+from jobs.stream.projection import Listed, Projection, Projections
+from jobs.stream.stream import Stream
 from jobs.timing import Timing
-from jobs.values import ANYONE
-from jobs.vanishing import Vanishing
 
 _log = structlog.get_logger(__name__)
 

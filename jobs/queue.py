@@ -18,7 +18,7 @@ from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
 
-from jobs.ledger import Bell
+from jobs.ledger.messages import Bell
 from jobs.redis import pool
 
 QueueName = Literal["live", "collections"]

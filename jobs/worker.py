@@ -25,11 +25,21 @@ from arq.worker import Function, Worker, func
 from redis.exceptions import RedisError
 
 from jobs import logs
+from jobs.backfill.collect import collect_calls
 from jobs.backfill.restart import restart_forever
-from jobs.collect import collect_calls
+from jobs.config.settings import Settings, environment, load
 from jobs.context import Context, open_context
-from jobs.fetch import fetch_calls
 from jobs.journal.task import read_forever
+from jobs.live.fetch import fetch_calls
+from jobs.live.reread import reread_calls
+from jobs.live.sweep import (
+    announce_streams,
+    connect_static,
+    leave,
+    sweep_forever,
+    tell_strangers,
+)
+from jobs.live.verdicts import doubling
 from jobs.outliving import outlive
 from jobs.queue import (
     COLLECT_CALLS,
@@ -44,16 +54,6 @@ from jobs.queue import (
 )
 from jobs.reconciliation.schedule import schedule_forever
 from jobs.reconciliation.turn import reconcile_calls
-from jobs.reread import reread_calls
-from jobs.settings import Settings, environment, load
-from jobs.sweep import (
-    announce_streams,
-    connect_static,
-    leave,
-    sweep_forever,
-    tell_strangers,
-)
-from jobs.verdicts import doubling
 
 SLOTS: Final[Mapping[QueueName, int]] = {"live": 20, "collections": 4}
 """Jobs that a worker runs at once, by queue."""

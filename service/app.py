@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 
 from jobs import logs
-from jobs.settings import Settings, environment, load
+from jobs.config.settings import Settings, environment, load
 from service.context import open_context, verifier_of
 from service.front_door.webhooks import hubspot_webhook
 from service.health import live, ready

@@ -7,11 +7,11 @@ import msgspec
 from redis.asyncio import Redis
 
 from jobs.backfill.operate import Backfills
-from jobs.ledger import Ledger
+from jobs.config.settings import Settings
+from jobs.ledger.ledger import Ledger
 from jobs.queue import Doorbells, Turns, connect_queue
 from jobs.reconciliation.operate import Reconciling
 from jobs.redis import connect
-from jobs.settings import Settings
 from jobs.timing import Timing
 from service.front_door.body import BodyReader
 from service.front_door.counters import FrontDoorCounters

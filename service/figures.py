@@ -1,7 +1,7 @@
 """What Redis holds at this moment, in figures: ledger, streams, dead letters, queues.
 
-Only reads. Keys as `jobs.ledger`, `jobs.stream`, `jobs.deadletters` and `jobs.queue` lay them out;
-a figure that two commands give is not of one instant.
+Only reads. Keys as `jobs.ledger.ledger`, `jobs.stream.stream`, `jobs.ledger.deadletters` and
+`jobs.queue` lay them out; a figure that two commands give is not of one instant.
 """
 
 import asyncio

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from jobs.accounts.opening import accounts_of
+from jobs.config.settings import OAUTH, Settings
+from jobs.config.values import Secret
 from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.faults import fault_of
 from jobs.hubspot.paths import Paths
@@ -21,11 +23,9 @@ from jobs.hubspot.schema import (
     decode_token_info,
 )
 from jobs.hubspot.transport import FORM, Answer, Request, Transport, open_session
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import connect
-from jobs.settings import OAUTH, Settings
 from jobs.timing import Timing
-from jobs.values import Secret
 
 _OK = frozenset({200, 207})
 

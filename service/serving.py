@@ -16,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from jobs import logs
-from jobs.settings import Settings, SettingsError, environment, load
+from jobs.config.settings import Settings, SettingsError, environment, load
 from service import app
 from service.addresses import require_free
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from jobs.settings import Settings
-from jobs.values import ANYONE
+from jobs.config.settings import Settings
+from jobs.config.values import ANYONE
 
 WEBHOOK_PATH: Final = "/webhooks/hubspot"
 """Where the service receives notifications, under PUBLIC_URL."""

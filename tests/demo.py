@@ -14,7 +14,7 @@ from typing import IO, Final
 
 import aiohttp
 
-from jobs.settings import environment
+from jobs.config.settings import environment
 from service.addresses import AddressTakenError, free_port, require_free
 from service.cli import errors_in_one_line, main
 from service.cli.running.together import run_together

@@ -2,8 +2,8 @@
 
 from jobs.accounts.installed import Installed
 from jobs.accounts.static import StaticAccount
+from jobs.config.values import Secret
 from jobs.hubspot.errors import PortalFailure
-from jobs.values import Secret
 
 
 class Accounts:

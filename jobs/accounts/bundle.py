@@ -8,7 +8,7 @@ import msgspec
 from jobs.accounts.register import Issue, Record
 from jobs.accounts.tokens import Tokens, seal, unseal
 from jobs.accounts.vault import SealedError, Vault
-from jobs.values import Secret
+from jobs.config.values import Secret
 
 KIND: Final = "callstream-accounts"
 VERSION: Final = 1

@@ -17,10 +17,10 @@ import structlog
 from jobs.accounts.register import Look, Register
 from jobs.accounts.tokens import Tokens, issue_of, unseal
 from jobs.accounts.vault import SealedError, Vault
+from jobs.config.values import Secret
 from jobs.hubspot.errors import FailureKind, GrantRefused, PortalFailure
 from jobs.hubspot.oauth import Grant, OAuth
 from jobs.timing import Timing
-from jobs.values import Secret
 
 _log = structlog.get_logger(__name__)
 

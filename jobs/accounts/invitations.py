@@ -12,8 +12,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from jobs.accounts.words import digest_of, new_word
+from jobs.config.values import Secret
 from jobs.redis import command
-from jobs.values import Secret
 
 
 class Invitation(msgspec.Struct, frozen=True):

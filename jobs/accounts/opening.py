@@ -7,12 +7,12 @@ from jobs.accounts.installed import Installed
 from jobs.accounts.register import Register
 from jobs.accounts.static import StaticAccount
 from jobs.accounts.vault import Vault
+from jobs.config.settings import Settings
 from jobs.hubspot.identity import Identity
 from jobs.hubspot.oauth import OAuth
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport
-from jobs.ledger import Ledger
-from jobs.settings import Settings
+from jobs.ledger.ledger import Ledger
 from jobs.timing import Timing
 
 

@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 
 from jobs.accounts.vault import SealedError, Vault
 from jobs.accounts.words import digest_of
+from jobs.config.values import Secret
 from jobs.redis import command
 from jobs.scripts import Script
-from jobs.values import Secret
 
 AT_MOST: Final = 300
 """Installs that may be begun within a minute: whoever may install at all could fill Redis."""

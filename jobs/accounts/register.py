@@ -19,7 +19,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from jobs.hubspot.errors import FailureKind
-from jobs.ledger import Bell, Ledger
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Bell
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from jobs.accounts.notices import Removed
 from jobs.accounts.register import Register
 from jobs.accounts.streamed import Deleted, Progress, Streamed
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import command
 from jobs.timing import Timing
 

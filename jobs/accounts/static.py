@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 
 from redis.asyncio import Redis
 
+from jobs.config.values import Secret
 from jobs.hubspot.errors import PortalFailure
 from jobs.redis import command
-from jobs.values import Secret
 
 Identify = Callable[[Secret], Awaitable[int]]
 """Asks HubSpot for the portal id of a token; raises PortalFailure or RecordRefused."""

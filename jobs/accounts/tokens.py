@@ -4,8 +4,8 @@ import msgspec
 
 from jobs.accounts.register import Issue
 from jobs.accounts.vault import SealedError, Vault
+from jobs.config.values import Secret
 from jobs.hubspot.oauth import Grant
-from jobs.values import Secret
 
 
 class Tokens(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from jobs.values import Secret
+from jobs.config.values import Secret
 
 
 class SealedError(Exception):

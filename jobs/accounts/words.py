@@ -5,7 +5,7 @@ import re
 import secrets
 from typing import Final
 
-from jobs.values import Secret
+from jobs.config.values import Secret
 
 _BYTES: Final = 32
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}")

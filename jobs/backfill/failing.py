@@ -7,10 +7,10 @@ import structlog
 
 from jobs.backfill.hold import Hold, Rest
 from jobs.backfill.record import Change, Run, Value
-from jobs.deadletters import DeadLetter
 from jobs.hubspot.errors import HubSpotError, PortalFailure
+from jobs.ledger.deadletters import DeadLetter
+from jobs.live.verdicts import doubling
 from jobs.timing import Timing
-from jobs.verdicts import doubling
 
 PAGE_ATTEMPTS: Final = 5
 """A page that HubSpot refuses, or gives unreadable, so often in a row fails its run."""

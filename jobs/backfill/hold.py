@@ -8,7 +8,7 @@ import structlog
 
 from jobs.backfill.record import UNFINISHED, Change, Run, Value
 from jobs.backfill.runs import Runs, Turn
-from jobs.deadletters import DeadLetter
+from jobs.ledger.deadletters import DeadLetter
 from jobs.timing import Timing
 
 SHORT_MS: Final = 1_000

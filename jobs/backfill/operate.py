@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from jobs.backfill.record import READS, RESUMABLE, UNFINISHED, Change, Reads, Run, State, Value
 from jobs.backfill.runs import Runs, Started
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.queue import Turns
 from jobs.timing import Timing
 

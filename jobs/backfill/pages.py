@@ -15,8 +15,8 @@ from jobs.backfill.record import Reads
 from jobs.hubspot.client import HubSpot, fits_url
 from jobs.hubspot.errors import RecordRefused
 from jobs.hubspot.schema import Call, CallPage, Undecodable, sorted_ids
-from jobs.projection import Projection
-from jobs.reading import Found
+from jobs.live.reading import Found
+from jobs.stream.projection import Projection
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -6,15 +6,15 @@ from typing import Final
 from jobs.backfill.pages import Page
 from jobs.backfill.record import Tally
 from jobs.context import Context
-from jobs.deadletters import DeadLetter
-from jobs.hints import Hint
 from jobs.hubspot.schema import Undecodable
-from jobs.ledger import Mark
-from jobs.publishing import Setting, publish
-from jobs.reading import Found
-from jobs.stream import Published, Unchanged
-from jobs.verdicts import Memo, Weighed
-from jobs.work import Offer, Work
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.messages import Mark
+from jobs.live.publishing import Setting, publish
+from jobs.live.reading import Found
+from jobs.live.verdicts import Memo, Weighed
+from jobs.live.work import Offer, Work
+from jobs.stream.stream import Published, Unchanged
 
 _HINT: Final = Hint(origin="backfill")
 _HINTS: Final = (_HINT,)

@@ -8,8 +8,8 @@ from redis.exceptions import RedisError
 
 from jobs.backfill.operate import ON_CONNECT
 from jobs.context import Context
+from jobs.live.verdicts import doubling
 from jobs.queue import queue_key
-from jobs.verdicts import doubling
 
 _log = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from callstream_client import keys
 from redis.asyncio import Redis
 
 from jobs.backfill.record import ACTIVE, READS, Change, Reads, Run, State, parse_id
-from jobs.deadletters import FIELDS, DeadLetter
-from jobs.deadletters import fields as dead_letter_fields
+from jobs.ledger.deadletters import FIELDS, DeadLetter
+from jobs.ledger.deadletters import fields as dead_letter_fields
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing

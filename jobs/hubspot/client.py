@@ -5,6 +5,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from jobs.config.values import Secret
 from jobs.hubspot.batches import BATCH, Gathering, batch_of, judge_calls
 from jobs.hubspot.budget import Budget, Kind
 from jobs.hubspot.errors import PortalFailure, RecordRefused
@@ -26,7 +27,6 @@ from jobs.hubspot.schema import (
 )
 from jobs.hubspot.searching import PAGE, search_body
 from jobs.hubspot.transport import Answer, Request, Transport
-from jobs.values import Secret
 
 _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401

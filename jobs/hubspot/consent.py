@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from jobs.values import ANYONE, Secret
+from jobs.config.values import ANYONE, Secret
 
 _API_HOST: Final = re.compile(r"api(-[a-z0-9]+)?\.hubapi\.com")
 

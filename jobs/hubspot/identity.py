@@ -1,11 +1,11 @@
 """Asks HubSpot whose a token is, before anything is known about its account."""
 
+from jobs.config.values import Secret
 from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.faults import fault_of
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.schema import AnswerError, decode_account
 from jobs.hubspot.transport import Request, Transport
-from jobs.values import Secret
 
 _OK = 200
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from jobs.config.values import Secret
 from jobs.hubspot.answer import AnswerError
 from jobs.hubspot.errors import GrantRefused, PortalFailure
 from jobs.hubspot.faults import fault_of
@@ -17,7 +18,6 @@ from jobs.hubspot.loose import DECODING
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.refusal import decode_error
 from jobs.hubspot.transport import FORM, Answer, Request, Transport
-from jobs.values import Secret
 
 _OK: Final = 200
 _REFUSALS: Final = frozenset({400, 401, 403})

@@ -10,9 +10,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from jobs.config.values import Secret
 from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.timing import Timing
-from jobs.values import Secret
 
 MAX_ANSWER: Final = 64 * 1024 * 1024
 """The longest answer that is read, in bytes after decompression: a hundred calls whose bodies are

@@ -4,12 +4,12 @@ from typing import Final
 
 import msgspec
 
-from jobs.deadletters import RAW_BYTES, DeadLetter
-from jobs.hints import Hint
 from jobs.hubspot.loose import DECODING, mend
 from jobs.journal.entry import MalformedError, Move, identifier, move_of, named_by, read_entry
 from jobs.journal.files import BadFileError
-from jobs.ledger import Mark
+from jobs.ledger.deadletters import RAW_BYTES, DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.messages import Mark
 
 MALFORMED: Final = "malformed-journal-entry"
 """The reason on the dead letters made here."""

@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from jobs import instants
-from jobs.hints import Hint
 from jobs.hubspot.loose import DECODING, mend
+from jobs.ledger.hints import Hint
 
 CALL_TYPE: Final = "0-48"
 """HubSpot's `objectTypeId` of calls."""

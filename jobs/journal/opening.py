@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import aiohttp
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport
 from jobs.journal.api import JournalApi
@@ -12,7 +13,6 @@ from jobs.journal.files import Files
 from jobs.journal.place import Place
 from jobs.journal.subscriptions import Subscriptions
 from jobs.journal.token import AppToken
-from jobs.settings import Settings
 from jobs.timing import Timing
 
 

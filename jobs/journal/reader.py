@@ -11,7 +11,6 @@ from typing import Final, Literal
 import structlog
 
 from jobs.context import Context
-from jobs.deadletters import DeadLetter
 from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.journal.api import GapError, Pointer
 from jobs.journal.departures import follow
@@ -19,8 +18,9 @@ from jobs.journal.entries import Contents, decode
 from jobs.journal.files import BadFileError
 from jobs.journal.opening import Journal
 from jobs.journal.subscriptions import Wishes, lifecycle, wanted_of
+from jobs.ledger.deadletters import DeadLetter
+from jobs.live.work import OBJECT_TYPES
 from jobs.reconciliation.runs import Ask
-from jobs.work import OBJECT_TYPES
 
 CHUNK: Final = 500
 """Calls that are marked in one script call."""

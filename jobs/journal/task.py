@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.journal.reader import Reader, Step
-from jobs.verdicts import doubling
+from jobs.live.verdicts import doubling
 
 _AT_ONCE: Final[frozenset[Step]] = frozenset({"read", "gap", "set_aside"})
 _LEAVE_S: Final = 1.0

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from jobs.config.values import Secret
 from jobs.hubspot.answer import AnswerError
 from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.hubspot.loose import DECODING
@@ -17,7 +18,6 @@ from jobs.hubspot.oauth import refusal_of
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import FORM, Answer, Request, Transport
 from jobs.timing import Timing
-from jobs.values import Secret
 
 SCOPES: Final = (
     "developer.webhooks_journal.read",

@@ -7,9 +7,9 @@ import msgspec
 from callstream_client import keys
 from redis.asyncio import Redis
 
-from jobs.records import Records
 from jobs.scripts import Script
-from jobs.stream import StaleProjectionError, Stream
+from jobs.stream.records import Records
+from jobs.stream.stream import StaleProjectionError, Stream
 
 
 class View(msgspec.Struct, frozen=True):
@@ -20,7 +20,7 @@ class View(msgspec.Struct, frozen=True):
     updated_at_ms: int
     """HubSpot's `updatedAt`."""
     digest: bytes | None = None
-    """Of `jobs.digest`, where properties and associations were shown whole."""
+    """Of `jobs.events.digest`, where properties and associations were shown whole."""
 
 
 class Compared(msgspec.Struct, frozen=True, array_like=True):

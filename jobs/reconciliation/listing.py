@@ -10,15 +10,15 @@ from typing import Final
 import msgspec
 import structlog
 
-from jobs import digest
 from jobs.backfill.pages import Page, cost_of, read_page
 from jobs.backfill.record import Reads
-from jobs.hints import Hint
+from jobs.events import digest
 from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
 from jobs.hubspot.schema import Call
 from jobs.hubspot.searching import MERGED, MODIFIED
 from jobs.instants import to_ms
-from jobs.reading import Found as Listed
+from jobs.ledger.hints import Hint
+from jobs.live.reading import Found as Listed
 from jobs.reconciliation.comparing import Compared, View
 from jobs.reconciliation.merging import merged_away
 from jobs.reconciliation.runs import Run, after_page

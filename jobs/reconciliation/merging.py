@@ -6,10 +6,10 @@ others, which HubSpot itself no longer answers for.
 
 from collections.abc import Sequence
 
-from jobs.hints import Hint
 from jobs.hubspot.record import as_id
 from jobs.hubspot.schema import Call
 from jobs.hubspot.searching import MERGED
+from jobs.ledger.hints import Hint
 from jobs.reconciliation.comparing import View
 from jobs.reconciliation.tools import Tools
 

@@ -13,11 +13,11 @@ from callstream_client import keys
 from redis.asyncio import Redis
 
 from jobs.instants import to_ms
-from jobs.reading import Found
+from jobs.live.reading import Found
+from jobs.live.work import Offer, finding
 from jobs.redis import command
 from jobs.scripts import Script
-from jobs.stream import Outcome, Published
-from jobs.work import Offer, finding
+from jobs.stream.stream import Outcome, Published
 
 LATEST: Final = 100
 """So many missed calls are listed for each account."""

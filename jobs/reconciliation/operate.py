@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from jobs.backfill.operate import NotConnectedError
 from jobs.instants import parse, to_ms
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.reconciliation.missed import Missed, MissedFigures
 from jobs.reconciliation.runs import Ask, Run
 from jobs.reconciliation.store import Reconciliations

@@ -7,7 +7,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from jobs.context import Context
-from jobs.verdicts import doubling
+from jobs.live.verdicts import doubling
 
 _log = structlog.get_logger(__name__)
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from jobs.hints import Hint
 from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.schema import Call
 from jobs.hubspot.searching import MODIFIED
 from jobs.instants import parse, to_ms
+from jobs.ledger.hints import Hint
 from jobs.reconciliation.comparing import View
 from jobs.reconciliation.merging import merged_away
 from jobs.reconciliation.runs import Run, after_search

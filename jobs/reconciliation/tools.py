@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from jobs.context import Context
-from jobs.deadletters import DeadLetter
-from jobs.hints import Hint
 from jobs.hubspot.schema import Undecodable
-from jobs.ledger import Door, Mark
-from jobs.projection import Projection
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.messages import Door, Mark
+from jobs.stream.projection import Projection
 
 
 class Tools(msgspec.Struct, frozen=True):

@@ -11,10 +11,11 @@ from redis.exceptions import RedisError
 
 from jobs.backfill.failing import PAGE_ATTEMPTS
 from jobs.context import Context
-from jobs.deadletters import DeadLetter
-from jobs.fetch import HAND_BACK_S, portal_outcome
 from jobs.hubspot.errors import PortalFailure, RecordRefused
-from jobs.ledger import BATCH, Door
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.messages import Door
+from jobs.ledger.wire import BATCH
+from jobs.live.fetch import HAND_BACK_S, portal_outcome
 from jobs.reconciliation.listing import begin_listings, list_page, look_up_unnamed
 from jobs.reconciliation.runs import (
     Rhythm,
@@ -28,7 +29,7 @@ from jobs.reconciliation.runs import (
 from jobs.reconciliation.searching import search_page
 from jobs.reconciliation.tools import Tools
 from jobs.reconciliation.windows import DisorderError
-from jobs.stream import StaleProjectionError
+from jobs.stream.stream import StaleProjectionError
 
 MOST_WAITING: Final = 2 * BATCH
 """With more calls of the account waiting to be read, no more are looked for: live work goes first,

@@ -97,7 +97,7 @@ def errors_in_one_line() -> Generator[None]:
 
 def _told(error: Exception) -> tuple[str, int]:
     """Return what to say of an error, and the exit status."""
-    from jobs.settings import SettingsError
+    from jobs.config.settings import SettingsError
 
     if isinstance(error, SettingsError):
         return str(error), WRONG_USAGE

@@ -40,7 +40,7 @@ def doctor(*, portal: int | None, as_json: bool) -> int:
     import msgspec
     from rich.console import Console
 
-    from jobs.settings import environment
+    from jobs.config.settings import environment
     from service.doctor.examination import examine
 
     report = asyncio.run(examine(environment(), portal))

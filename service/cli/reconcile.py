@@ -7,8 +7,8 @@ import rich_click as click
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobs.config.settings import Settings
     from jobs.reconciliation.operate import Reconciled, Reconciling
-    from jobs.settings import Settings
 
 POLL_S = 0.3
 
@@ -26,7 +26,7 @@ def reconcile(*, portal: int | None, since: str, full: bool, follow: bool, as_js
     """
     import asyncio
 
-    from jobs.settings import environment, load
+    from jobs.config.settings import environment, load
 
     settings = load(environment(), role="consumer")
     return asyncio.run(

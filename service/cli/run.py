@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 if TYPE_CHECKING:
-    from jobs.settings import Settings
+    from jobs.config.settings import Settings
 
 
 @click.command()
@@ -24,7 +24,7 @@ def run(host: str, port: int) -> None:
     """
     import asyncio
 
-    from jobs.settings import environment, load
+    from jobs.config.settings import environment, load
     from service.cli.running.together import run_together
     from service.subscriptions import instructions
 

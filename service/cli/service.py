@@ -25,7 +25,7 @@ def service(host: str, port: int, workers: int) -> None:
     Stops on SIGTERM or Ctrl-C within SHUTDOWN_GRACE, after the requests in hand.
     """
     from jobs import logs
-    from jobs.settings import environment, load
+    from jobs.config.settings import environment, load
     from service.serving import serve
 
     settings = load(environment(), role="service")

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from jobs.config.settings import Settings
     from jobs.reconciliation.operate import Reconciled
-    from jobs.settings import Settings
     from service.figures import Figures, Portal
 
 
@@ -23,7 +23,7 @@ def status(*, as_json: bool) -> None:
     import msgspec
     from rich.console import Console
 
-    from jobs.settings import environment, load
+    from jobs.config.settings import environment, load
 
     settings = load(environment(), role="consumer")
     figures = asyncio.run(_figures(settings))

@@ -8,7 +8,7 @@ import rich_click as click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.settings import Settings
+    from jobs.config.settings import Settings
 
 
 @click.command()
@@ -33,7 +33,7 @@ def subscriptions(*, portal: int | None, output: Path | None, as_json: bool) -> 
     """
     import asyncio
 
-    from jobs.settings import SettingsError, environment, load
+    from jobs.config.settings import SettingsError, environment, load
     from service.subscriptions import component, target_url
 
     del as_json
@@ -52,9 +52,9 @@ def subscriptions(*, portal: int | None, output: Path | None, as_json: bool) -> 
 
 async def _names(settings: "Settings", portal: int | None) -> "Sequence[str]":
     """Return the properties that are read, as the account defines them if it is all of them."""
+    from jobs.config.settings import SettingsError
+    from jobs.config.values import ANYONE
     from jobs.hubspot.paths import Paths
-    from jobs.settings import SettingsError
-    from jobs.values import ANYONE
     from service.inquiry import Inquiry, open_transport, token_of
 
     if ANYONE not in settings.call_properties:

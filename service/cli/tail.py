@@ -36,7 +36,7 @@ def tail(  # noqa: PLR0913 - one parameter an option
     import asyncio
     import time
 
-    from jobs.settings import environment, load
+    from jobs.config.settings import environment, load
     from service.cli import tailing
 
     found = environment()

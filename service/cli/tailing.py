@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs import instants
+from jobs.config.urls import redacted
 from jobs.redis import connect
-from jobs.urls import redacted
 from service.cli.running.board import line_of
 from service.cli.running.screen import COLORS
 

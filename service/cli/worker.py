@@ -19,7 +19,7 @@ def worker(queue: Literal["live", "collections"] | None) -> None:
     import uvloop
 
     from jobs import logs
-    from jobs.settings import environment, load
+    from jobs.config.settings import environment, load
     from jobs.worker import run
 
     settings = load(environment(), role="worker")

@@ -10,13 +10,13 @@ from jobs.accounts.opening import oauth_of
 from jobs.accounts.register import Record, Register
 from jobs.accounts.tokens import unseal
 from jobs.accounts.vault import SealedError, Vault
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.hubspot.errors import GrantRefused, HubSpotError
 from jobs.hubspot.transport import Transport
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import connect
-from jobs.settings import Settings
 from jobs.timing import Timing
-from jobs.values import Secret
 from service.doctor.findings import Finding, Notes
 from service.doctor.telling import some, told
 from service.inquiry import takes_installs

@@ -10,12 +10,12 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
+from jobs.config.settings import Settings
 from jobs.hubspot.errors import HubSpotError
 from jobs.hubspot.faults import date_ms
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Request, Transport
 from jobs.redis import command, connect
-from jobs.settings import Settings
 from service.doctor.findings import Finding, Notes
 from service.doctor.telling import told
 from service.front_door.signature import MAX_SKEW_MS

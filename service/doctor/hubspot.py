@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 import msgspec
 from redis.exceptions import RedisError
 
+from jobs.config.settings import DOCUMENTED_PROPERTIES, Settings
+from jobs.config.values import ANYONE
 from jobs.hubspot.about import AccountDetails
 from jobs.hubspot.consent import scopes_for
 from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
@@ -14,11 +16,9 @@ from jobs.hubspot.limits import RateHeaders, read_rate_headers
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.schema import CallPage, TokenInfo, decode_account, decode_page
 from jobs.hubspot.transport import Request, Transport
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import connect
-from jobs.settings import DOCUMENTED_PROPERTIES, Settings
 from jobs.timing import Timing
-from jobs.values import ANYONE
 from service.doctor.findings import Finding, Notes
 from service.doctor.subject import Subject, subject_of
 from service.doctor.telling import some, told

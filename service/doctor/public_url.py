@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from jobs.settings import Settings
-from jobs.urls import redacted
+from jobs.config.settings import Settings
+from jobs.config.urls import redacted
 from service.doctor.findings import Finding, Notes
 from service.front_door.signature import sign_v1, sign_v2, sign_v3
 from service.subscriptions import target_url

@@ -9,10 +9,10 @@ from callstream_client import keys
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from jobs.config.settings import Settings
+from jobs.config.urls import redacted
 from jobs.redis import command, connect
-from jobs.settings import Settings
 from jobs.timing import Timing
-from jobs.urls import redacted
 from service.doctor.findings import Finding, Notes
 from service.doctor.redis_facts import (
     Facts,

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from jobs.settings import Settings
+from jobs.config.settings import Settings
 from service.doctor.findings import Notes
 from service.front_door.outages import Outage
 

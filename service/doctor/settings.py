@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from jobs.settings import KINDS, Role, Settings, SettingsError, load
+from jobs.config.settings import KINDS, Role, Settings, SettingsError, load
 from service.doctor.findings import Finding, Notes
 
 _NAMES: Final = frozenset(name.upper() for name in KINDS)

@@ -3,12 +3,12 @@
 import msgspec
 
 from jobs.accounts.register import Register
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.hubspot.transport import Transport
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import connect
-from jobs.settings import Settings
 from jobs.timing import Timing
-from jobs.values import Secret
 from service.inquiry import App, takes_installs, token_of
 
 

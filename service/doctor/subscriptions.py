@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from redis.exceptions import RedisError
 
+from jobs.config.settings import Settings
+from jobs.config.values import ANYONE
 from jobs.hubspot.errors import HubSpotError
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Request, Transport
 from jobs.hubspot.webhooks import WebhookSubscription, decode_subscriptions, decode_target_url
-from jobs.settings import Settings
-from jobs.values import ANYONE
 from service.doctor.findings import Finding, Notes
 from service.doctor.subject import Subject, subject_of
 from service.doctor.telling import some

@@ -12,8 +12,8 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from jobs.config.settings import SettingsError
 from jobs.redis import command
-from jobs.settings import SettingsError
 
 Promise = Literal["memory", "replicated", "fsync"]
 

@@ -15,8 +15,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from jobs.deadletters import DeadLetter
-from jobs.ledger import Bell, Mark
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.messages import Bell, Mark
 from jobs.timing import Timing
 from service.front_door.durability import Durability
 from service.front_door.log_limit import Quiet
@@ -40,7 +40,7 @@ class Answer(StrEnum):
 
 
 class Marks(Protocol):
-    """Where marks go: `jobs.ledger.Ledger`."""
+    """Where marks go: `jobs.ledger.ledger.Ledger`."""
 
     async def mark(
         self, marks: Sequence[Mark], dead_letters: Sequence[DeadLetter] = ()

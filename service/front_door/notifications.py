@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from jobs.deadletters import RAW_BYTES, DeadLetter
-from jobs.hints import Hint
-from jobs.ledger import Mark
+from jobs.ledger.deadletters import RAW_BYTES, DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.messages import Mark
 from service.front_door.json_elements import split
 
 CALL_TYPE = "0-48"

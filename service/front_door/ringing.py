@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from jobs.ledger import Bell
+from jobs.ledger.messages import Bell
 from jobs.timing import Timing
 
 _log = structlog.get_logger(__name__)

@@ -22,12 +22,12 @@ from jobs.accounts.static import Identify
 from jobs.accounts.tokens import issue_of
 from jobs.accounts.vault import Vault
 from jobs.accounts.words import new_word, word_of
+from jobs.config.settings import Settings
+from jobs.config.values import ANYONE, Secret
 from jobs.hubspot.consent import challenge_of, consent_page, consent_url, scopes_for
 from jobs.hubspot.errors import GrantRefused, HubSpotError, PortalFailure
 from jobs.hubspot.oauth import Grant, OAuth
 from jobs.queue import Doorbells
-from jobs.settings import Settings
-from jobs.values import ANYONE, Secret
 
 _LONGEST_CODE: Final = 1_024
 

@@ -7,13 +7,13 @@ from jobs.accounts.opening import oauth_of
 from jobs.accounts.pending import PendingInstalls
 from jobs.accounts.register import Register
 from jobs.accounts.vault import Vault
+from jobs.config.settings import Settings
 from jobs.hubspot.identity import Identity
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport, open_session
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.queue import Doorbells
 from jobs.redis import connect
-from jobs.settings import Settings
 from jobs.timing import Timing
 from service.oauth.flow import InstallFlow
 from service.oauth.routes import InstallRoutes

@@ -11,9 +11,9 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import Cookie, State
 from redis.exceptions import RedisError
 
-from jobs.settings import Settings
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.timing import Timing
-from jobs.values import Secret
 from service.oauth import pages
 from service.oauth.flow import InstallError, InstallFlow, Reason
 

@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from jobs.settings import Settings
+from jobs.config.settings import Settings
 from service.operations.backfills import cancel, look, pause, resume, start
 from service.operations.guard import operators_only
 from service.operations.reconciliations import start_reconciliation

@@ -9,7 +9,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 
-from jobs.values import Secret
+from jobs.config.values import Secret
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 

@@ -20,8 +20,9 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from jobs.hints import Hint
-from jobs.ledger import Ledger, Mark
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.queue import Doorbells, connect_queue
 from jobs.redis import command
 from jobs.timing import Timing

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 
 from jobs.backfill.operate import Backfills
 from jobs.backfill.record import Run
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.queue import Turns, connect_queue
-from jobs.records import Records
 from jobs.redis import command, connect
+from jobs.stream.records import Records
 from jobs.timing import Timing
 from service.embedded.server import EmbeddedRedis
 from tests.bench.deployment import cpu_s

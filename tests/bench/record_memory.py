@@ -15,7 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from jobs.redis import command, connect
-from jobs.stream import Published, Stream
+from jobs.stream.stream import Published, Stream
 from jobs.timing import Timing
 from service.embedded.binaries import ServerBinary, inspect
 from service.embedded.server import EmbeddedRedis

@@ -13,8 +13,8 @@ import msgspec
 from rich.console import Console
 
 from jobs.backfill.record import UNFINISHED
+from jobs.config.settings import DOCUMENTED_PROPERTIES, Settings
 from jobs.redis import command
-from jobs.settings import DOCUMENTED_PROPERTIES, Settings
 from tests.bench.collecting import NAMESPACE, Rig
 from tests.bench.deployment import cpu_s
 from tests.bench.sheet import Row

@@ -13,8 +13,9 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 
-from jobs.hints import Hint
-from jobs.ledger import Done, Later, Ledger, Mark, Outcome
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Done, Later, Mark, Outcome
 from jobs.redis import command, connect
 from jobs.timing import Timing
 from service.embedded.server import EmbeddedRedis

@@ -1,6 +1,6 @@
 """Whether `docs/settings.md` and `.env.example` tell the settings as they are, or `--write` them.
 
-Both are made from `jobs.settings`: the fields, the text under each, their defaults.
+Both are made from `jobs.config.settings`: the fields, the text under each, their defaults.
 """
 
 import argparse
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from jobs import settings
-from jobs.settings import DOCUMENTED_PROPERTIES, KINDS, REQUIRED, Settings
+from jobs.config import settings
+from jobs.config.settings import DOCUMENTED_PROPERTIES, KINDS, REQUIRED, Settings
 from tests.checks import ROOT, report, text_of
 
 PAGE = Path("docs/settings.md")
@@ -27,7 +27,7 @@ FIRST = (*REQUIRED["run"], "hubspot_access_token")
 INTRODUCTION = """\
 # Settings
 
-<!-- Made by `make settings` from jobs/settings.py; edit there. -->
+<!-- Made by `make settings` from jobs/config/settings.py; edit there. -->
 
 From the environment, or from a file `.env` in the working directory; the environment wins. An empty
 value counts as absent, except for `CALL_ASSOCIATIONS`, where it means none. A missing or wrong
@@ -95,12 +95,14 @@ def example() -> str:
 
 def problems(root: Path = ROOT) -> list[str]:
     """Return which of the two files do not tell the settings as they are."""
-    bare = [f"jobs/settings.py: {name} has no text under it" for name in KINDS.keys() - texts()]
+    bare = [
+        f"jobs/config/settings.py: {name} has no text under it" for name in KINDS.keys() - texts()
+    ]
     if bare:
         return bare
     wanted = {PAGE: page(), EXAMPLE: example()}
     return [
-        f"{path}: is not what jobs/settings.py says; run `make settings`"
+        f"{path}: is not what jobs/config/settings.py says; run `make settings`"
         for path, text in wanted.items()
         if not (root / path).exists() or text_of(root / path) != text
     ]

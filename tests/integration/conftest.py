@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.context import open_context
-from jobs.settings import Settings
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import ROOT, Running
 from tests.support.desk import Desk

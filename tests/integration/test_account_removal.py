@@ -11,11 +11,12 @@ from redis.asyncio import Redis
 from jobs.accounts.register import Register
 from jobs.accounts.removal import Removal, Remover
 from jobs.accounts.streamed import Streamed
-from jobs.deadletters import DeadLetter
-from jobs.hints import Hint
-from jobs.ledger import Done, Ledger, Mark
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Done, Mark
 from jobs.redis import command
-from jobs.stream import Candidate, Stream
+from jobs.stream.stream import Candidate, Stream
 from jobs.timing import Timing
 from tests.simulator.control import Control
 from tests.support.desk import Desk

@@ -14,12 +14,13 @@ from redis.asyncio import Redis
 from jobs.accounts.listing import Account
 from jobs.accounts.tokens import unseal
 from jobs.accounts.vault import SealedError, Vault
+from jobs.config.values import Secret
 from jobs.hubspot.oauth import Grant
 from jobs.hubspot.transport import open_session
-from jobs.ledger import Ledger, Mark
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.redis import command
 from jobs.timing import Timing
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.support.browser import Browser

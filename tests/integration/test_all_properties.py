@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from jobs.context import Context
-from jobs.discovery import Discovery
 from jobs.hubspot.listings import TTL_S
+from jobs.live.reread import reread_calls
 from jobs.redis import command
-from jobs.reread import reread_calls
+from jobs.stream.discovery import Discovery
 from tests.simulator.control import Control
 from tests.simulator.model.properties import DEFINITIONS
 from tests.simulator.process import Running

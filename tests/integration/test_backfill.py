@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from jobs.hints import Hint
+from jobs.ledger.hints import Hint
 from tests.simulator.control import Control
 from tests.support.desk import QUICK, Desk
 from tests.support.runs import Collector

@@ -13,7 +13,7 @@ from jobs.backfill.report import Report, report_of
 from jobs.backfill.runs import Runs
 from jobs.hubspot.allowance import Allowance, allowance
 from jobs.hubspot.budget import Budget
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import command
 from jobs.timing import Timing
 from service.cli.backfill.desk import line, table

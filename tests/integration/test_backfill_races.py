@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from jobs.backfill.pages import Page, read_page
 from jobs.backfill.publication import publish_page
 from jobs.backfill.record import Reads, Tally
-from jobs.hints import Hint
-from jobs.publishing import Setting, take_every_ticket
-from jobs.stream import Stream
+from jobs.ledger.hints import Hint
+from jobs.live.publishing import Setting, take_every_ticket
+from jobs.stream.stream import Stream
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.desk import QUICK, Desk

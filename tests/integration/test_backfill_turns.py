@@ -6,10 +6,10 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
+from jobs.backfill.collect import collect_calls
 from jobs.backfill.operate import NoSuchRunError, NotConnectedError, WrongStateError
 from jobs.backfill.record import Change
 from jobs.backfill.restart import restart
-from jobs.collect import collect_calls
 from jobs.queue import queue_key
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from jobs.hints import Hint
 from jobs.hubspot.breaker import TRIPS_AT
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.errors import HubSpotError
-from jobs.ledger import Later, Ledger, Mark, Outcome
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Later, Mark, Outcome
 from jobs.redis import command
 from jobs.timing import Timing
 from tests.simulator.control import Control

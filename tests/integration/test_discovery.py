@@ -5,11 +5,11 @@ from collections.abc import Collection
 import pytest
 from redis.asyncio import Redis
 
-from jobs.discovery import Discovery
 from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
 from jobs.hubspot.listings import RETRY_S, TTL_S
-from jobs.projection import Projections
 from jobs.redis import command
+from jobs.stream.discovery import Discovery
+from jobs.stream.projection import Projections
 from jobs.timing import Timing
 
 PORTAL = 62515

@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs.accounts.vault import Vault
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.hubspot.transport import Transport, open_session
 from jobs.hubspot.webhooks import WebhookSubscription
-from jobs.ledger import Mark
-from jobs.settings import Settings
-from jobs.values import Secret
+from jobs.ledger.messages import Mark
 from service.doctor.accounts import examine_accounts
 from service.doctor.findings import Finding, Notes
 from service.doctor.hubspot import examine_hubspot

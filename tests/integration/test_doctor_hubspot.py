@@ -7,12 +7,13 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.hubspot.limits import RateHeaders
 from jobs.hubspot.transport import Transport
-from jobs.ledger import Ledger, Mark
-from jobs.settings import Settings
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.timing import Timing
-from jobs.values import Secret
 from service.doctor.clocks import compare, examine_clocks, judge_redis
 from service.doctor.findings import Finding, Notes
 from service.doctor.hubspot import examine_hubspot, judge_limits

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from redis.asyncio import Redis
 
-from jobs.settings import Settings
-from jobs.values import Secret
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from service.addresses import free_port
 from service.doctor import public_url
 from service.doctor.findings import Finding, Notes

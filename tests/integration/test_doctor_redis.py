@@ -8,8 +8,8 @@ import pytest
 from callstream_client import keys
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
 from jobs.redis import command, connect
-from jobs.settings import Settings
 from service.doctor.findings import Finding, Notes
 from service.doctor.redis import examine_redis, examine_streams
 from service.doctor.redis_facts import Facts, judge_redis

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from jobs.ledger import Ledger
+from jobs.config.settings import SettingsError
+from jobs.ledger.ledger import Ledger
 from jobs.redis import command, connect
-from jobs.settings import SettingsError
 from jobs.timing import Timing
 from service.embedded.server import EmbeddedRedis
 from service.front_door.durability import Promise, durability_of

@@ -8,12 +8,12 @@ from callstream_client import keys, wire
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.context import open_context
-from jobs.hints import Hint
+from jobs.ledger.hints import Hint
+from jobs.live.sweep import announce_streams
 from jobs.redis import connect
-from jobs.settings import Settings
-from jobs.sweep import announce_streams
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.support.desk import QUICK, Desk

@@ -6,9 +6,9 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from jobs.hints import Hint
-from jobs.sweep import connect_static
-from jobs.work import RECORD_ATTEMPTS
+from jobs.ledger.hints import Hint
+from jobs.live.sweep import connect_static
+from jobs.live.work import RECORD_ATTEMPTS
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.desk import QUICK, Desk

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from jobs.hints import Hint
 from jobs.hubspot.dispositions import DEFAULTS, Dispositions
 from jobs.hubspot.listings import RETRY_S
-from jobs.work import RECORD_ATTEMPTS
+from jobs.ledger.hints import Hint
+from jobs.live.work import RECORD_ATTEMPTS
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Effect, Fault
 from tests.support.desk import QUICK, Desk

@@ -6,9 +6,10 @@ import msgspec
 from callstream_client import keys
 from redis.asyncio import Redis
 
-from jobs.deadletters import DeadLetter
-from jobs.hints import Hint
-from jobs.ledger import Ledger, Mark
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.redis import command
 from jobs.timing import Timing
 from service.figures import Figures, read_figures, waiting, workers

@@ -4,7 +4,7 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.queue import Doorbells, connect_queue
 from jobs.redis import connect
 from jobs.timing import Timing

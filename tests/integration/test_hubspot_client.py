@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs.accounts.static import StaticAccount
+from jobs.config.values import Secret
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import DEFAULTS
@@ -19,7 +20,6 @@ from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import CallsRead
 from jobs.hubspot.transport import Transport, open_session
 from jobs.timing import Timing
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.messages import AccountState
 from tests.simulator.meters import Counts

@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from jobs.config.values import Secret
 from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
 from jobs.hubspot.transport import Answer, Request, Transport, open_session
 from jobs.timing import Timing
-from jobs.values import Secret
 
 TOKEN = Secret("pat-na1-planted-token")
 QUICK = Timing().scaled(0.03)

@@ -15,11 +15,12 @@ from jobs.accounts.invitations import Invitations
 from jobs.accounts.pending import AT_MOST
 from jobs.accounts.tokens import unseal
 from jobs.accounts.vault import Vault
-from jobs.hints import Hint
-from jobs.ledger import Ledger, Mark
+from jobs.config.values import Secret
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.redis import command
 from jobs.timing import Timing
-from jobs.values import Secret
 from service.embedded.server import EmbeddedRedis
 from tests.simulator.control import Control
 from tests.simulator.process import Running

@@ -13,12 +13,12 @@ from jobs.accounts.installed import Installed
 from jobs.accounts.static import StaticAccount
 from jobs.accounts.tokens import issue_of
 from jobs.accounts.vault import Vault
+from jobs.config.values import Secret
 from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.oauth import Grant
 from jobs.hubspot.transport import open_session
-from jobs.ledger import Mark
+from jobs.ledger.messages import Mark
 from jobs.redis import command
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.simulator.switchboard import Fault

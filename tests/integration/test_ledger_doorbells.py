@@ -3,8 +3,10 @@
 import pytest
 from redis.asyncio import Redis
 
-from jobs.hints import Hint
-from jobs.ledger import BATCH, Done, Later, Ledger, Mark, Outcome
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Done, Later, Mark, Outcome
+from jobs.ledger.wire import BATCH
 from jobs.queue import RUNNING
 from jobs.redis import command
 from jobs.timing import Timing

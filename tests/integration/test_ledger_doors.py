@@ -2,7 +2,8 @@
 
 from redis.asyncio import Redis
 
-from jobs.ledger import Later, Ledger, Mark, Outcome
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Later, Mark, Outcome
 from jobs.redis import command
 from jobs.timing import Timing
 

@@ -19,9 +19,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs.deadletters import DeadLetter
-from jobs.hints import Hint, unpack
-from jobs.ledger import Claim, Dead, Done, Later, Ledger, Mark, Verdict
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import Hint, unpack
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Claim, Dead, Done, Later, Mark, Verdict
 from jobs.redis import command
 from jobs.redis import connect as connect_redis
 from jobs.timing import Timing

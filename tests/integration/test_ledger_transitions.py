@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 from redis.asyncio import Redis
 
-from jobs.deadletters import DeadLetter
-from jobs.hints import HARD_BYTES, Hint, unpack
-from jobs.ledger import BATCH, Claim, Dead, Done, Later, Ledger, Mark
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import HARD_BYTES, Hint, unpack
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Claim, Dead, Done, Later, Mark
+from jobs.ledger.wire import BATCH
 from jobs.timing import Timing
 
 PORTAL = 62515

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from jobs.deadletters import DeadLetter
-from jobs.ledger import Ledger, Mark
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.queue import queue_key
 from jobs.redis import command, connect
 from jobs.timing import Timing

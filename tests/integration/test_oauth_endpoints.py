@@ -8,12 +8,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
+from jobs.config.values import Secret
 from jobs.hubspot.errors import GrantRefused, HubSpotError, PortalFailure
 from jobs.hubspot.oauth import OAuth
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport, open_session
 from jobs.timing import Timing
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.simulator.switchboard import Effect, Fault

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis.asyncio import Redis
 
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import command
 from jobs.timing import Timing
 from service.embedded.server import EmbeddedRedis

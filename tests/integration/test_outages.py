@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
 from jobs.redis import command, connect
-from jobs.settings import Settings
 from service.app import create_app
 from service.embedded.server import EmbeddedRedis
 from tests.support.committing import marked

@@ -6,8 +6,10 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from jobs.hints import Hint
-from jobs.ledger import BATCH, Done, Ledger, Mark, Outcome
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Done, Mark, Outcome
+from jobs.ledger.wire import BATCH
 from jobs.redis import command
 from jobs.timing import Timing
 from tests.simulator.control import Control

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from jobs.projection import Projections
 from jobs.redis import command
+from jobs.stream.projection import Projections
 from jobs.timing import Timing
 from tests.support.candidates import PORTAL
 

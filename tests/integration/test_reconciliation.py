@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from jobs.hints import Hint
+from jobs.ledger.hints import Hint
 from jobs.redis import command
 from tests.simulator.control import Control
 from tests.simulator.messages import Create, Update

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from jobs.digest import GONE, of_call
+from jobs.events.digest import GONE, of_call
 from jobs.reconciliation.comparing import Comparer, View
 from jobs.reconciliation.missed import LATEST, Miss, Missed
 from jobs.reconciliation.runs import Ask, Run, Standing
 from jobs.reconciliation.store import QUEUED, Reconciliations
-from jobs.stream import Candidate, Published, StaleProjectionError, Stream
+from jobs.stream.stream import Candidate, Published, StaleProjectionError, Stream
 from jobs.timing import Timing
 
 PORTAL = 62515

@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 from redis.asyncio import Redis
 
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.reconciliation.operate import Reconciling
 from jobs.redis import connect
 from jobs.timing import Timing

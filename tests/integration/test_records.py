@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from jobs.records import Record, Records
 from jobs.redis import command
-from jobs.stream import Stream
+from jobs.stream.records import Record, Records
+from jobs.stream.stream import Stream
 from jobs.timing import Timing
 from tests.support.candidates import PORTAL, live
 

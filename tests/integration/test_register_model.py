@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from jobs.accounts.register import Issue, Look, Register
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.redis import command
 from jobs.redis import connect as connect_redis
 from jobs.timing import Timing

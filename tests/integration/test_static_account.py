@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 
 from jobs.accounts.accounts import Accounts
 from jobs.accounts.static import StaticAccount
+from jobs.config.values import Secret
 from jobs.hubspot.errors import PortalFailure
 from jobs.redis import command
-from jobs.values import Secret
 
 PORTAL = 62515
 TOKEN = Secret("pat-na1-planted-token")

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from jobs.ledger import Ledger, Mark
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.redis import command
 from jobs.timing import Timing
 from tests.simulator.control import Control

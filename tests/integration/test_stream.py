@@ -8,7 +8,7 @@ from callstream_client import events, keys
 from redis.asyncio import Redis
 
 from jobs.redis import command
-from jobs.stream import (
+from jobs.stream.stream import (
     Candidate,
     PartitionsChangedError,
     Published,

@@ -5,7 +5,7 @@ import pytest
 from redis.asyncio import Redis
 
 from jobs.redis import command
-from jobs.stream import Lagging, Overtaken, Published, Stream, Unchanged
+from jobs.stream.stream import Lagging, Overtaken, Published, Stream, Unchanged
 from jobs.timing import Timing
 from tests.support.candidates import (
     PORTAL,

@@ -9,12 +9,13 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from jobs import worker
-from jobs.hints import Hint
-from jobs.ledger import Ledger, Mark
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.redis import connect
-from jobs.settings import Settings
 from jobs.timing import Timing
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.support.redis import MakeRedis

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from jobs.digest import of_call
+from jobs.events.digest import of_call
 from jobs.redis import command
-from jobs.stream import Candidate, Lagging, Outcome, Overtaken, Published, Stream, Unchanged
+from jobs.stream.stream import Candidate, Lagging, Outcome, Overtaken, Published, Stream, Unchanged
 from jobs.timing import Timing
 from tests.model.explorer import Run
 from tests.model.rules import State

@@ -4,10 +4,10 @@ import msgspec
 from callstream_client import keys
 from redis.asyncio import Redis
 
-from jobs import digest
-from jobs.records import Record
+from jobs.events import digest
 from jobs.redis import command
-from jobs.stream import Candidate, Outcome, Stream
+from jobs.stream.records import Record
+from jobs.stream.stream import Candidate, Outcome, Stream
 
 PORTAL = 62515
 WHEN = "2024-01-15T11:00:00.000Z"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from jobs.settings import KINDS
+from jobs.config.settings import KINDS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CALLSTREAM: Final = (sys.executable, "-m", "service.cli")

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 import msgspec
 from redis.asyncio import Redis
 
-from jobs.hints import Hint
-from jobs.ledger import Ledger, Mark
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
 from jobs.queue import Doorbells, connect_queue
 from jobs.redis import command, connect
 from jobs.timing import Timing

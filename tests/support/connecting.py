@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jobs.values import Secret
+from jobs.config.values import Secret
 from tests.support.browser import Browser
 from tests.support.fleet import Fleet
 from tests.support.installs import new_key

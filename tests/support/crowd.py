@@ -9,9 +9,9 @@ from cryptography.fernet import Fernet
 from jobs.accounts.register import Issue, Register
 from jobs.accounts.tokens import Tokens, seal
 from jobs.accounts.vault import Vault
-from jobs.ledger import Ledger
+from jobs.config.values import Secret
+from jobs.ledger.ledger import Ledger
 from jobs.timing import Timing
-from jobs.values import Secret
 from tests.simulator.messages import AccountState, Create
 from tests.support.fleet import Fleet
 

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from jobs.backfill.runs import Runs
 from jobs.context import Context
-from jobs.fetch import fetch_calls
-from jobs.hints import Hint
-from jobs.ledger import Ledger, Mark
+from jobs.ledger.hints import Hint
+from jobs.ledger.ledger import Ledger
+from jobs.ledger.messages import Mark
+from jobs.live.fetch import fetch_calls
 from jobs.timing import Timing
 
 QUICK = Timing(quiet_ms=0, pace_ms=0)

@@ -12,8 +12,8 @@ import aiohttp
 import msgspec
 from redis.asyncio import Redis
 
+from jobs.config.settings import DOCUMENTED_PROPERTIES, Settings
 from jobs.redis import TRANSIENT, command, connect
-from jobs.settings import DOCUMENTED_PROPERTIES, Settings
 from service.addresses import free_port
 from service.embedded.server import EmbeddedRedis
 from tests.simulator.control import Control

@@ -13,13 +13,13 @@ from jobs.accounts.installed import Installed
 from jobs.accounts.register import Register
 from jobs.accounts.tokens import issue_of
 from jobs.accounts.vault import Vault
+from jobs.config.values import Secret
 from jobs.hubspot.consent import challenge_of, consent_page, consent_url, scopes_for
 from jobs.hubspot.oauth import Grant, OAuth
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport
-from jobs.ledger import Ledger
+from jobs.ledger.ledger import Ledger
 from jobs.timing import Timing
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.simulator.switchboard import Fault

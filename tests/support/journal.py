@@ -8,11 +8,11 @@ import aiohttp
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.context import Context, open_context
 from jobs.journal.opening import Journal
 from jobs.journal.reader import Reader, Step
-from jobs.settings import Settings
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.simulator.process import Running, simulator_process
 from tests.support.desk import QUICK, Desk

@@ -8,15 +8,15 @@ from collections.abc import AsyncGenerator
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from jobs.config.settings import Settings
+from jobs.config.values import Secret
 from jobs.context import open_context
+from jobs.live.reread import reread_calls
 from jobs.reconciliation.missed import MissedFigures
 from jobs.reconciliation.runs import Ask, Standing
 from jobs.reconciliation.store import Reconciliations
 from jobs.reconciliation.turn import reconcile_calls
 from jobs.redis import command
-from jobs.reread import reread_calls
-from jobs.settings import Settings
-from jobs.values import Secret
 from tests.simulator.control import Control
 from tests.support.desk import QUICK, Desk
 

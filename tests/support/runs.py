@@ -3,9 +3,9 @@
 import itertools
 from typing import Final
 
+from jobs.backfill.collect import collect_calls
 from jobs.backfill.operate import Backfills
 from jobs.backfill.record import ACTIVE, Reads, Run
-from jobs.collect import collect_calls
 from jobs.redis import command
 from tests.support.desk import Desk
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import KINDS
+from jobs.config.settings import KINDS
 from tests.checks import files, links, locks, settings, strays
 
 PAGE = Path("README.md")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.config.values import Secret
 from jobs.hubspot.consent import challenge_of, consent_page, consent_url, scopes_for
-from jobs.values import Secret
 
 
 @pytest.mark.parametrize(

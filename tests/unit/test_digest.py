@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import digest
+from jobs.events import digest
 
 Values = dict[str, str | None]
 Links = dict[str, list[str]]

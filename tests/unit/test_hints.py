@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.hints import DECISIVE_KINDS, Bucket, Hint, pack, unpack
+from jobs.ledger.hints import DECISIVE_KINDS, Bucket, Hint, pack, unpack
 
 hints = st.builds(
     Hint,

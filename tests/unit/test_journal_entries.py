@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.hints import Hint
 from jobs.journal.api import Subscribed
 from jobs.journal.entries import MALFORMED, Contents, decode
 from jobs.journal.entry import Move
 from jobs.journal.files import BadFileError
 from jobs.journal.subscriptions import Wishes, plan, wanted_of
+from jobs.ledger.hints import Hint
 
 WHEN, MOMENT = 1_768_471_200_000, "2026-01-15T10:00:00.000Z"
 PORTAL = 62515

@@ -8,8 +8,8 @@ from callstream_client import events
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.events.normalise import DEFAULT_DISPOSITIONS, LONGEST_DURATION_MS, normalise
 from jobs.hubspot import schema
-from jobs.normalise import DEFAULT_DISPOSITIONS, LONGEST_DURATION_MS, normalise
 from tests.support import documents
 
 CONNECTED = "f240bbac-87c9-4f6e-bf70-924b57d47db7"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.deadletters import RAW_BYTES, DeadLetter
-from jobs.hints import Hint
-from jobs.ledger import Mark
+from jobs.ledger.deadletters import RAW_BYTES, DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.messages import Mark
 from service.front_door.json_elements import UnreadableBodyError
 from service.front_door.notifications import Batch, decode
 

@@ -8,9 +8,9 @@ from callstream_client import events
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.hints import Bucket, Hint
+from jobs.events.payload import MAX_CHANGES, call_event_data, event_time, first_origin
 from jobs.hubspot import schema
-from jobs.payload import MAX_CHANGES, call_event_data, event_time, first_origin
+from jobs.ledger.hints import Bucket, Hint
 
 NOW_MS = 1_705_399_200_000
 RECORD = schema.Call(

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.hints import Hint
 from jobs.hubspot.schema import decode_call
-from jobs.reading import Found, Missing
+from jobs.ledger.hints import Hint
+from jobs.live.reading import Found, Missing
+from jobs.live.verdicts import Absence, Memo, Weighed
+from jobs.live.work import Offer, Work
 from jobs.reconciliation.merging import merged_ids
 from jobs.reconciliation.missed import missed_among
 from jobs.reconciliation.runs import (
@@ -24,9 +26,7 @@ from jobs.reconciliation.runs import (
     watermark_after,
 )
 from jobs.reconciliation.windows import Windows
-from jobs.stream import Outcome, Published, Unchanged
-from jobs.verdicts import Absence, Memo, Weighed
-from jobs.work import Offer, Work
+from jobs.stream.stream import Outcome, Published, Unchanged
 
 CONNECTED = 1_000_000_000
 RHYTHM = Rhythm(600_000, 604_800_000, CONNECTED)

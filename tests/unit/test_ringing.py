@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from jobs.ledger import Bell
+from jobs.ledger.messages import Bell
 from jobs.timing import Timing
 from service.front_door.ringing import Ringer
 

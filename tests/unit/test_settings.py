@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.settings import (
+from jobs.config.settings import (
     DOCUMENTED_PROPERTIES,
     KINDS,
     Role,
@@ -16,7 +16,7 @@ from jobs.settings import (
     environment,
     load,
 )
-from jobs.values import Secret
+from jobs.config.values import Secret
 
 ROLES: list[Role] = ["service", "worker", "run", "consumer"]
 KEY = base64.urlsafe_b64encode(bytes(32)).decode()

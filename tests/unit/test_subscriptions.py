@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from jobs.config.settings import DOCUMENTED_PROPERTIES, Settings
+from jobs.config.urls import CALLBACK_PATH
 from jobs.hubspot.consent import scopes_for
-from jobs.settings import DOCUMENTED_PROPERTIES, Settings
-from jobs.urls import CALLBACK_PATH
 from service.front_door import webhooks
 from service.subscriptions import (
     ABOUT_CALLS,

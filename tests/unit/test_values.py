@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import values
-from jobs.urls import redacted
-from jobs.values import Kind, Secret
+from jobs.config import values
+from jobs.config.urls import redacted
+from jobs.config.values import Kind, Secret
 
 ALL_KINDS = [
     *(kind for kind in vars(values).values() if isinstance(kind, Kind)),

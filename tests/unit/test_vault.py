@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jobs.accounts.tokens import Tokens, seal, unseal
 from jobs.accounts.vault import SealedError, Vault
-from jobs.values import Secret
+from jobs.config.values import Secret
 from tests.support.installs import new_key
 
 OLD, NEW = new_key(), new_key()

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.hints import Hint
-from jobs.timing import Timing
-from jobs.verdicts import (
+from jobs.ledger.hints import Hint
+from jobs.live.verdicts import (
     Absence,
     Memo,
     Reading,
@@ -23,6 +22,7 @@ from jobs.verdicts import (
     next_rung,
     weigh,
 )
+from jobs.timing import Timing
 
 TIMING = Timing()
 NOW = 1_700_000_000_000

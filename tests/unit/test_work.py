@@ -1,9 +1,9 @@
 """What a claimed call brings along from earlier reads stays bounded."""
 
-from jobs.hints import DECISIVE_KINDS, Hint, pack
-from jobs.ledger import ClaimedCall
-from jobs.verdicts import Memo, encode_memo
-from jobs.work import MOST_CHANGES, Work, open_work
+from jobs.ledger.hints import DECISIVE_KINDS, Hint, pack
+from jobs.ledger.messages import ClaimedCall
+from jobs.live.verdicts import Memo, encode_memo
+from jobs.live.work import MOST_CHANGES, Work, open_work
 
 UNSHOWN = [Hint("propertyChange", 1_000 + n, f"property_{n}", tested_at=7) for n in range(300)]
 DELETED = Hint("deletion", 1)

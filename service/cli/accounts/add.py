@@ -28,8 +28,8 @@ def add(*, portal: int | None, expires: str, as_json: bool) -> None:
 
     from jobs import instants
     from jobs.accounts.invitations import Invitations
-    from jobs.settings import OAUTH
-    from jobs.values import DURATION
+    from jobs.config.settings import OAUTH
+    from jobs.config.values import DURATION
     from service.cli.accounts.desk import open_desk, settings_for, tell
 
     settings = settings_for("add", *OAUTH)

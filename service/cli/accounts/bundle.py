@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.accounts.bundle import Passenger
-    from jobs.settings import Settings
+    from jobs.config.settings import Settings
 
 STANDARD: Final = Path("-")
 _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)

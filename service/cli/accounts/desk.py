@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from jobs.accounts.register import Register
 from jobs.accounts.vault import Vault
-from jobs.ledger import Ledger
+from jobs.config.settings import Settings, SettingsError, environment, load
+from jobs.ledger.ledger import Ledger
 from jobs.redis import connect
-from jobs.settings import Settings, SettingsError, environment, load
 from jobs.timing import Timing
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from jobs.accounts.listing import Account
-    from jobs.settings import Settings
+    from jobs.config.settings import Settings
 
 
 @click.command("list")

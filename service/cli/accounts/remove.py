@@ -6,7 +6,7 @@ import rich_click as click
 
 if TYPE_CHECKING:
     from jobs.accounts.removal import Removal
-    from jobs.settings import Settings
+    from jobs.config.settings import Settings
     from service.cli.accounts.desk import Desk
 
 

@@ -6,7 +6,7 @@ import rich_click as click
 
 if TYPE_CHECKING:
     from jobs.accounts.rotation import Rotation
-    from jobs.settings import Settings
+    from jobs.config.settings import Settings
 
 
 @click.command()

@@ -15,10 +15,10 @@ from jobs.accounts.register import Register
 from jobs.backfill.operate import Backfills
 from jobs.backfill.record import Reads, Run
 from jobs.backfill.report import Report, report_of
-from jobs.ledger import Ledger
+from jobs.config.settings import Settings, environment, load
+from jobs.ledger.ledger import Ledger
 from jobs.queue import Turns, connect_queue
 from jobs.redis import connect
-from jobs.settings import Settings, environment, load
 from jobs.timing import Timing
 
 

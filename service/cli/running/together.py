@@ -20,9 +20,9 @@ from callstream_client.follow import NOW
 from rich.console import Console
 from rich.live import Live
 
+from jobs.config.settings import Settings, load
+from jobs.config.urls import redacted
 from jobs.redis import connect
-from jobs.settings import Settings, load
-from jobs.urls import redacted
 from service.addresses import require_free
 from service.cli.running.board import Board, Line, Part, plain
 from service.cli.running.children import Child, stop_all

@@ -38,7 +38,9 @@ def of_call(
         wanted: names of the properties that are read.
     """
     names = _tracked(tuple(wanted))
-    if tuple(properties) == names:  # as they mostly come from `jobs.normalise`: twice as fast
+    if (
+        tuple(properties) == names
+    ):  # as they mostly come from `jobs.events.normalise`: twice as fast
         values = [pair for pair in properties.items() if pair[1] is not None]
     else:
         get = properties.get

@@ -24,212 +24,25 @@ Keys, after the namespace:
 - `ledger:<portal>:bells`: sorted set, doorbell on its way -> when it counts as lost
 - `ledger:<portal>:claims`: sorted set, token of a living claim -> when its lease ends
 
-`calls:dead` belongs to `jobs.deadletters`.
+`calls:dead` belongs to `jobs.ledger.deadletters`.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeVar, cast
+from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
 
-from jobs.deadletters import FIELDS, DeadLetter
-from jobs.deadletters import fields as dead_letter_fields
-from jobs.hints import DECISIVE_KINDS, HARD_BYTES, SOFT_BYTES, Hint, pack
 from jobs.hubspot.breaker import breaker_keys
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.messages import Bell, Claim, Dead, Door, Mark, Outcome, Verdict
+from jobs.ledger.wire import PACKER, Settled, decode, flatten, limits, pack_marks, pack_verdicts
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing
 
-BATCH = 100
-"""Calls of one claim: as many as HubSpot answers in one batch read."""
 SWEEP_RINGS = 500
 """The most doorbells that one sweep rings."""
-BELL_SLACK_MS = 20
-"""A doorbell that rings this much later than wanted is early enough."""
-
-T = TypeVar("T")
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """A call that may have changed, and what was said about it."""
-
-    portal_id: int
-    call_id: str
-    hints: tuple[Hint, ...]
-
-
-class Bell(msgspec.Struct, frozen=True, array_like=True):
-    """A doorbell to ring for a portal."""
-
-    portal_id: int
-    bell_id: str
-    """Never used twice."""
-    delay_ms: int
-
-
-class ClaimedCall(msgspec.Struct, frozen=True, array_like=True):
-    """A call that a claim holds."""
-
-    call_id: str
-    memo: str
-    """What the last reader left with `Later`; empty at first."""
-    hints: str
-    """The bucket of hints (see `jobs.hints`) that came since."""
-
-
-class Claim(msgspec.Struct, frozen=True, array_like=True):
-    """The answer to a claim; without a token nothing was claimed."""
-
-    token: str
-    lease_ends_at: int
-    """When the lease ends unless it is renewed, in Redis' epoch ms."""
-    claimed_at: int
-    """Redis' time of the claim, in epoch ms."""
-    failures: int
-    """How often in a row the portal's API has failed."""
-    connected_at: int
-    """When the portal was first connected, in Redis' epoch ms."""
-    calls: list[ClaimedCall]
-    bells: list[Bell]
-    """Doorbells to ring now, for what is left."""
-
-
-class Done(msgspec.Struct, frozen=True):
-    """The call's state is on the stream."""
-
-    call_id: str
-
-
-class Later(msgspec.Struct, frozen=True):
-    """The call is due again after `wait_ms`."""
-
-    call_id: str
-    wait_ms: int = 0
-    memo: str | None = None
-    """What the next reader must know, the claimed hints among it; None leaves memo and hints."""
-
-
-class Dead(msgspec.Struct, frozen=True):
-    """The call cannot be processed and is set aside."""
-
-    call_id: str
-    letter: DeadLetter
-
-
-Verdict = Done | Later | Dead
-
-
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
-    """What a claim's work said about its portal."""
-
-    kind: Literal["", "well", "failed", "waits"] = ""
-    """`well`: the API answered; `failed`: it did not, and failures are counted; `waits`: the
-    portal sleeps without fault, as for budget; empty: nothing was learned."""
-    sleep_ms: int = 0
-    why: str = ""
-    pace_ms: int | None = None
-    """How far apart the portal's claims of less than a full batch begin, where that is longer than
-    `Timing.pace_ms`; None leaves it."""
-
-
-class _Settled(msgspec.Struct, frozen=True, array_like=True):
-    lost: int
-    bells: list[Bell]
-
-
-class Door(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a portal's calls may be read, and how many wait for that."""
-
-    now: int
-    """Redis' epoch ms."""
-    open: bool
-    connected_at: int
-    """When it was first connected, in Redis' epoch ms; 0 = never."""
-    asleep_until: int
-    """Redis' epoch ms; 0 = awake."""
-    why: str
-    """Why it sleeps, or was disconnected."""
-    waiting: int
-    """Calls that are due."""
-
-
-class PortalState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger holds of one portal."""
-
-    portal_id: int
-    open: bool
-    due: int
-    leased: int
-    bells: int
-    asleep_until: int
-    """Redis' epoch ms; 0 = awake."""
-    why: str
-    oldest_due_at: int
-    """Redis' epoch ms; 0 = nothing is due."""
-
-
-def _limits(timing: Timing, namespace: str) -> bytes:
-    return _packer.encode(
-        {
-            "batch": BATCH,
-            "bell": timing.bell_ms,
-            "bell_crowded": timing.bell_crowded_ms,
-            "bell_slack": BELL_SLACK_MS,
-            "breaker": breaker_keys(namespace).breaker,
-            "decisive": dict.fromkeys(sorted(DECISIVE_KINDS), True),
-            "fleet_beat": timing.fleet_beat_ms,
-            "hard": HARD_BYTES,
-            "letter_fields": FIELDS,
-            "lease": timing.lease_ms,
-            "pace": timing.pace_ms,
-            "quiet": timing.quiet_ms,
-            "recent": timing.recent_ms,
-            "ring_horizon": timing.ring_horizon_ms,
-            "soft": SOFT_BYTES,
-        }
-    )
-
-
-_packer = msgspec.msgpack.Encoder()
-
-
-def _decode(answer: object, kind: type[T]) -> T:
-    if not isinstance(answer, bytes):
-        msg = f"the ledger's script answered {type(answer).__name__}, not bytes"
-        raise TypeError(msg)
-    return msgspec.msgpack.decode(answer, type=kind, strict=False)
-
-
-def _pack_marks(marks: Iterable[Mark]) -> bytes:
-    """Return the marks by portal and call, the hints of each call together."""
-    portals: dict[int, dict[str, list[Hint]]] = {}
-    for mark in marks:
-        calls = portals.setdefault(mark.portal_id, {})
-        calls.setdefault(mark.call_id, []).extend(mark.hints)
-    return _packer.encode(
-        [
-            (str(portal_id), [(call_id, *_pack_hints(hints)) for call_id, hints in calls.items()])
-            for portal_id, calls in portals.items()
-        ]
-    )
-
-
-def _pack_hints(hints: Iterable[Hint]) -> tuple[str, str]:
-    packed = pack(hints)
-    return packed.decisive, packed.changes
-
-
-def _pack_verdict(verdict: Verdict) -> tuple[object, ...]:
-    match verdict:
-        case Done(call_id):
-            return (call_id, "done")
-        case Later(call_id, wait_ms, None):
-            return (call_id, "later", wait_ms)
-        case Later(call_id, wait_ms, memo):
-            return (call_id, "later", wait_ms, memo)
-        case Dead(call_id, _):
-            return (call_id, "dead")
 
 
 class LedgerScript:
@@ -249,11 +62,6 @@ class LedgerScript:
         return await self._script([self._portals, *keys], [*self._constants, *args])
 
 
-def _flatten(letters: Iterable[DeadLetter]) -> list[bytes | str]:
-    """Return the letters' fields one after the other: Redis' msgpack knows no raw bytes."""
-    return [field for letter in letters for field in dead_letter_fields(letter)]
-
-
 class Ledger:
     """The ledger on one Redis.
 
@@ -268,7 +76,7 @@ class Ledger:
         self._prefix = f"{space}ledger:"
         self._portals = f"{self._prefix}portals"
         self._dead = f"{space}calls:dead"
-        self._constants = (self._prefix, _limits(timing, namespace))
+        self._constants = (self._prefix, limits(timing, namespace))
         self._waking = breaker_keys(namespace).waking
         self._timing = timing
         self._mark = self._script("mark")
@@ -300,9 +108,9 @@ class Ledger:
         """
         answer = await self._mark(
             [self._portals, self._dead],
-            [*self._constants, _pack_marks(marks), *_flatten(dead_letters)],
+            [*self._constants, pack_marks(marks), *flatten(dead_letters)],
         )
-        return _decode(answer, list[Bell])
+        return decode(answer, list[Bell])
 
     async def claim(self, portal_id: int, bell_id: str = "", *, side_by_side: int = 1) -> Claim:
         """Lease up to `BATCH` due calls of the portal, the oldest first.
@@ -315,13 +123,13 @@ class Ledger:
         answer = await self._claim(
             [self._portals], [*self._constants, str(portal_id), bell_id, side_by_side]
         )
-        return _decode(answer, Claim)
+        return decode(answer, Claim)
 
     async def renew(self, portal_id: int, token: str, call_ids: Sequence[str]) -> int:
         """Extend the claim's leases; return how many of the calls it still holds."""
         kept = await self._renew(
             [self._portals],
-            [*self._constants, str(portal_id), token, _packer.encode(call_ids)],
+            [*self._constants, str(portal_id), token, PACKER.encode(call_ids)],
         )
         return msgspec.convert(kept, int)
 
@@ -336,19 +144,18 @@ class Ledger:
 
         A verdict on a call that the claim no longer holds has no effect.
         """
-        packed = _packer.encode([_pack_verdict(verdict) for verdict in verdicts])
         answer = await self._settle(
             [self._portals, self._dead],
             [
                 *self._constants,
                 str(portal_id),
                 token,
-                packed,
-                _packer.encode(outcome or Outcome()),
-                *_flatten(verdict.letter for verdict in verdicts if isinstance(verdict, Dead)),
+                pack_verdicts(verdicts),
+                PACKER.encode(outcome or Outcome()),
+                *flatten(verdict.letter for verdict in verdicts if isinstance(verdict, Dead)),
             ],
         )
-        return _decode(answer, _Settled).bells
+        return decode(answer, Settled).bells
 
     async def sweep(self, worker: str, queue: str, running: str = "") -> list[Bell]:
         """Return doorbells for due portals that have none, if it is this worker's turn.
@@ -363,7 +170,7 @@ class Ledger:
             [self._portals, queue, self._waking],
             [*self._constants, worker, turn_ms, SWEEP_RINGS, running],
         )
-        return _decode(answer, list[Bell])
+        return decode(answer, list[Bell])
 
     async def beat(self, worker: str, slots: int) -> None:
         """Say that the worker lives and runs `slots` jobs at once."""
@@ -416,4 +223,4 @@ class Ledger:
         answer = await self._portal(
             [self._portals], [*self._constants, str(portal_id), action, sleep_ms, why]
         )
-        return _decode(answer, list[Bell])
+        return decode(answer, list[Bell])

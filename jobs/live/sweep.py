@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 
 from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError, PortalFailure
+from jobs.live.verdicts import doubling
 from jobs.queue import RUNNING, queue_key
-from jobs.verdicts import doubling
 
 _TOKENLESS: Final = frozenset({"unknown", "disconnected", "sealed"})
 """Failures that last until somebody connects the account."""

@@ -13,16 +13,16 @@ from redis.exceptions import RedisError
 
 from jobs.context import Context
 from jobs.hubspot.errors import PortalFailure
-from jobs.judging import Judgement, judge
-from jobs.latency import side_by_side
-from jobs.ledger import Claim, Later, Outcome, Verdict
-from jobs.publishing import Setting, publish, take_tickets
-from jobs.reading import Found, Round, read_round
+from jobs.ledger.messages import Claim, Later, Outcome, Verdict
+from jobs.live.judging import Judgement, judge
+from jobs.live.latency import side_by_side
+from jobs.live.publishing import Setting, publish, take_tickets
+from jobs.live.reading import Found, Round, read_round
+from jobs.live.verdicts import doubling
+from jobs.live.work import after_publishing, open_work
 from jobs.reconciliation.missed import missed_among
-from jobs.stream import StaleProjectionError
+from jobs.stream.stream import StaleProjectionError
 from jobs.timing import Timing
-from jobs.verdicts import doubling
-from jobs.work import after_publishing, open_work
 
 HAND_BACK_S: Final = 2.0
 """How long a job that is told to stop may take to give its calls back."""

@@ -5,14 +5,12 @@ from typing import Final
 
 import msgspec
 
-from jobs.deadletters import DeadLetter
-from jobs.hints import DECISIVE_KINDS, Bucket, Hint, unpack
 from jobs.instants import to_ms
-from jobs.ledger import ClaimedCall, Dead, Done, Later, Verdict
-from jobs.reading import Answer, Found, Merged, Missing, Spoiled
-from jobs.stream import Lagging, Outcome, Overtaken, Published
-from jobs.timing import Timing
-from jobs.verdicts import (
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import DECISIVE_KINDS, Bucket, Hint, unpack
+from jobs.ledger.messages import ClaimedCall, Dead, Done, Later, Verdict
+from jobs.live.reading import Answer, Found, Merged, Missing, Spoiled
+from jobs.live.verdicts import (
     Absence,
     Memo,
     Reading,
@@ -25,6 +23,8 @@ from jobs.verdicts import (
     next_absence,
     weigh,
 )
+from jobs.stream.stream import Lagging, Outcome, Overtaken, Published
+from jobs.timing import Timing
 
 RECORD_ATTEMPTS: Final = 4
 """A record that fails this often in a row is set aside."""

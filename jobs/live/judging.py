@@ -7,12 +7,12 @@ import structlog
 
 from jobs.context import Context
 from jobs.hubspot.errors import PortalFailure, RecordRefused
-from jobs.ledger import Later, Verdict
-from jobs.publishing import Setting
-from jobs.reading import Merged, Missing, Round, Spoiled
-from jobs.vanishing import is_suspicious
-from jobs.verdicts import Absence, Weighed
-from jobs.work import Offer, Work, absent, spoiled, weigh_answer
+from jobs.ledger.messages import Later, Verdict
+from jobs.live.publishing import Setting
+from jobs.live.reading import Merged, Missing, Round, Spoiled
+from jobs.live.vanishing import is_suspicious
+from jobs.live.verdicts import Absence, Weighed
+from jobs.live.work import Offer, Work, absent, spoiled, weigh_answer
 
 _log = structlog.get_logger(__name__)
 

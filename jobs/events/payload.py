@@ -7,8 +7,8 @@ from typing import Final
 from callstream_client.events import ORIGINS, Call, CallEventData, Change
 
 from jobs import instants
-from jobs.hints import Bucket, Hint
 from jobs.hubspot import schema
+from jobs.ledger.hints import Bucket, Hint
 
 MAX_CHANGES: Final = 100
 """An event carries at most this many changes: the latest."""

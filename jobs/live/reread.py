@@ -5,8 +5,8 @@ from typing import Final
 import structlog
 
 from jobs.context import Context
-from jobs.hints import Hint
-from jobs.ledger import Mark
+from jobs.ledger.hints import Hint
+from jobs.ledger.messages import Mark
 
 CHUNK: Final = 500
 """Calls marked by one commit."""

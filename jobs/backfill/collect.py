@@ -22,9 +22,9 @@ from jobs.backfill.publication import letters, publish_page
 from jobs.backfill.record import ACTIVE, Change, Reads, goes_in_a_circle, moved
 from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
-from jobs.projection import Projection
-from jobs.publishing import Setting, take_every_ticket, tickets_seen
-from jobs.stream import StaleProjectionError
+from jobs.live.publishing import Setting, take_every_ticket, tickets_seen
+from jobs.stream.projection import Projection
+from jobs.stream.stream import StaleProjectionError
 
 HAND_BACK_S: Final = 2.0
 """How long a turn that is told to stop may take to give the run back."""

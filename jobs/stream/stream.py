@@ -9,7 +9,7 @@ hash tag:
 
 - `calls:{0}`: the stream, one CloudEvents event per entry
 - `clock:{0}`: the partition's clock, epoch ms; tickets, stamps and versions are values of it
-- `records:{0}...`: see `jobs.records`
+- `records:{0}...`: see `jobs.stream.records`
 - `refused:{0}:<portal>`: hash, call -> an older state that HubSpot gave, since when and how often;
   rare, expires
 - `calls:meta`: hash: partitions, schema (the version of the events), stream_max_age (s, 0 = none)
@@ -24,9 +24,9 @@ import msgspec
 from callstream_client import events, keys
 from redis.asyncio import Redis
 
-from jobs.records import Records, State
 from jobs.redis import command
 from jobs.scripts import Script
+from jobs.stream.records import Records, State
 from jobs.timing import Timing
 
 
@@ -37,7 +37,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     ticket: int
     """Taken of the call's partition before the read's first request."""
     digest: bytes
-    """Of `jobs.digest`."""
+    """Of `jobs.events.digest`."""
     updated_at_ms: int
     """HubSpot's `updatedAt`; 0 for a call that is gone or merged."""
     state: State

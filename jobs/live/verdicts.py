@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from jobs.hints import Hint
+from jobs.ledger.hints import Hint
 from jobs.timing import Timing
 
 CLOCK_SLACK_MS = 1_000

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.hubspot.listings import Listings
-from jobs.projection import Listed, Projections
+from jobs.stream.projection import Listed, Projections
 
 
 class Lister(Protocol):

@@ -12,9 +12,9 @@ from typing import Annotated, Literal, get_args, get_type_hints
 import msgspec
 from dotenv.parser import parse_stream
 
-from jobs import values
-from jobs.urls import redacted
-from jobs.values import Kind, Secret
+from jobs.config import values
+from jobs.config.urls import redacted
+from jobs.config.values import Kind, Secret
 
 Role = Literal["service", "worker", "run", "consumer", "tool"]
 """What a process is: the webhook service, a worker, both in one, a reader of the streams, or a

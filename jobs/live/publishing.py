@@ -6,16 +6,16 @@ from typing import Literal
 import msgspec
 from callstream_client.events import encode_data
 
-from jobs import digest
-from jobs.hints import Bucket
+from jobs.events import digest
+from jobs.events.normalise import normalise
+from jobs.events.payload import call_event_data, event_time
 from jobs.instants import to_ms
-from jobs.normalise import normalise
-from jobs.payload import call_event_data, event_time
-from jobs.projection import Projection
-from jobs.reading import Found, Merged, Missing
-from jobs.stream import Candidate, Outcome, Stream
-from jobs.verdicts import is_erased
-from jobs.work import Offer
+from jobs.ledger.hints import Bucket
+from jobs.live.reading import Found, Merged, Missing
+from jobs.live.verdicts import is_erased
+from jobs.live.work import Offer
+from jobs.stream.projection import Projection
+from jobs.stream.stream import Candidate, Outcome, Stream
 
 
 class Setting(msgspec.Struct, frozen=True):

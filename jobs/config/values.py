@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from jobs import urls
+from jobs.config import urls
 
 ANYONE: Final = "*"
 """In a list of portals: every portal. In a list of properties: every property."""

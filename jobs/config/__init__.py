@@ -1,0 +1,1 @@
+"""The settings: their names, their values, and what is wrong with them."""

@@ -1,0 +1,1 @@
+"""What an event holds, made from what HubSpot answered; pure functions all."""

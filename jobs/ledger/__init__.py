@@ -1,0 +1,1 @@
+"""The ledger: which calls may have changed, and who is reading them."""
