@@ -86,8 +86,9 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     sleep_ms: int = 0
     why: str = ""
     pace_ms: int | None = None
-    """How far apart the portal's claims of less than a full batch begin, where that is longer than
-    `Timing.pace_ms`; None leaves it."""
+    """How far apart the portal's claims begin for its budget to last; None leaves it. Those of less
+    than a full batch are at least `Timing.pace_ms` apart, full ones may come at 0.8 of the told
+    pace."""
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,16 +1,17 @@
-"""What one account's import costs another account: `python -m tests.bench.fairness`.
+"""What one account's import costs the other accounts: `python -m tests.bench.fairness`.
 
-Single calls are logged in a small account, first alone and then while a large one imports: its
-backlog of 100,000 marked calls is drained within its limit of 110 requests in 10 s, and further
+Single calls are logged in small accounts, in turn, first alone and then while a large one imports:
+its backlog of 100,000 marked calls is drained within its limit of 110 requests in 10 s, and further
 calls are logged in it all the time, each with some fifteen notifications. What counts is how old
-the small account's calls are when they reach the stream. HubSpot answers in 50 ms.
+the small accounts' calls are when they reach the stream. HubSpot answers in 50 ms.
 """
 
 import argparse
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
 
 from tests.bench.backlog import LIMIT, mark
 from tests.bench.deployment import ages_ms, cpu_s, deployed
@@ -19,20 +20,23 @@ from tests.simulator.messages import Create
 from tests.support.crowd import MANY, connect_crowd
 from tests.support.fleet import Fleet, Plan
 
-_CHUNK_S = 0.2
+SMALL: Final = 8
+"""Accounts that single calls are logged in: each has one every four seconds, far from its limit."""
+_CHUNK_S: Final = 0.2
 
 
-async def log_singly(running: Fleet, portal_id: int, calls: int, seed: int) -> list[int]:
-    """Log calls in an account, half a second apart, and return their ages on the stream in ms."""
+async def log_singly(running: Fleet, portals: Sequence[int], calls: int, seed: int) -> list[int]:
+    """Log calls half a second apart, each in the next account; return their ages in ms."""
     rng = random.Random(seed)
-    since = len(await running.hubspot.changes(portal_id))
+    since = {portal_id: len(await running.hubspot.changes(portal_id)) for portal_id in portals}
     for number in range(calls):
-        await running.hubspot.do(
-            Create(properties={"hs_call_title": f"single {number}"}), portal_id=portal_id
-        )
+        deed = Create(properties={"hs_call_title": f"single {number}"})
+        await running.hubspot.do(deed, portal_id=portals[number % len(portals)])
         await asyncio.sleep(rng.uniform(0.35, 0.65))
     await asyncio.sleep(2)
-    return await ages_ms(running, portal_id, since)
+    return [
+        age for portal_id in portals for age in await ages_ms(running, portal_id, since[portal_id])
+    ]
 
 
 @contextlib.asynccontextmanager
@@ -59,14 +63,14 @@ async def measure(*, backlog: int, rate: float, calls: int, workers: int, seed: 
         services=1, workers=workers, rate_limit=LIMIT, knobs={"latency_ms": 50}, environ=MANY
     )
     async with deployed(plan) as running:
-        (portal_id,) = await connect_crowd(running, 1)
-        await log_singly(running, portal_id, 5, seed)
-        idle = await log_singly(running, portal_id, calls, seed)
+        portals = await connect_crowd(running, SMALL)
+        await log_singly(running, portals, 2 * SMALL, seed)
+        idle = await log_singly(running, portals, calls, seed)
         await mark(running, backlog)
         began_s = cpu_s(running.workers)
         async with importing(running, rate):
             await asyncio.sleep(3)
-            busy = await log_singly(running, portal_id, calls, seed)
+            busy = await log_singly(running, portals, calls, seed)
         told = (await running.hubspot.deliveries()).tally.delivered
         counts = (await running.hubspot.requests()).accounts[running.portal_id]
         return {

@@ -81,14 +81,28 @@ async def test_told_pace_holds_the_next_claim_back(ledger: Ledger) -> None:
     assert (await ledger.claim(PORTAL)).token == ""
 
 
-async def test_full_batch_ignores_the_pace(ledger: Ledger) -> None:
-    """A claim that can take a hundred calls begins at once: the pace gathers, it does not delay."""
+async def test_full_batch_ignores_the_usual_pace(redis: Redis, namespace: str) -> None:
+    """With a hundred due calls, and no word of a budget, claims follow each other at once."""
+    ledger = Ledger(redis, namespace, replace(Timing(), pace_ms=AN_HOUR))
     await ledger.connect(PORTAL)
-    await claim_one(ledger, "1", AN_HOUR)
-    marks = [Mark(PORTAL, str(number), (Hint("creation", 1),)) for number in range(2, BATCH + 2)]
+    await claim_one(ledger, "0", 0)
+    marks = [Mark(PORTAL, str(n), (Hint("creation", 1),)) for n in range(1, 2 * BATCH + 1)]
     (bell,) = await ledger.mark(marks)
     assert bell.delay_ms == 0
-    assert len((await ledger.claim(PORTAL)).calls) == BATCH
+    first = await ledger.claim(PORTAL, bell.bell_id, side_by_side=2)
+    assert [bell.delay_ms for bell in first.bells] == [0]
+    second = await ledger.claim(PORTAL, first.bells[0].bell_id, side_by_side=2)
+    assert (len(first.calls), len(second.calls)) == (BATCH, BATCH)
+
+
+async def test_full_batch_comes_a_fifth_sooner_than_told(ledger: Ledger) -> None:
+    """The budget, not the time by which each claim is late, is the limit of a backlog."""
+    await ledger.connect(PORTAL)
+    await claim_one(ledger, "0", AN_HOUR)
+    marks = [Mark(PORTAL, str(number), (Hint("creation", 1),)) for number in range(1, BATCH + 1)]
+    (bell,) = await ledger.mark(marks)
+    assert 0.8 * AN_HOUR - 5_000 < bell.delay_ms <= 0.8 * AN_HOUR
+    assert (await ledger.claim(PORTAL, bell.bell_id)).token == ""
 
 
 async def test_pace_is_kept_until_another_word(ledger: Ledger, redis: Redis) -> None:

@@ -61,7 +61,7 @@ end
 local waiting = count_due(portal)
 local may_start = state.open and state.asleep_until <= now and waiting > 0
   and (not probe_at or probe_at <= now)
-  and (waiting >= limits.batch or now - state.claimed_at >= state.pace)
+  and now - state.claimed_at >= pace_of(state, waiting)
   and not is_full(portal, state)
 
 local token, lease_end, calls = '', now + limits.lease, {}

@@ -30,7 +30,7 @@ local function portal_state(portal)
     claimed_at = tonumber(values[3]) or 0,
     side = tonumber(values[4]) or 2,
     failures = tonumber(values[5]) or 0,
-    pace = math.max(limits.pace, tonumber(values[6]) or 0),
+    pace = tonumber(values[6]) or 0,
   }
 end
 
@@ -49,6 +49,13 @@ end
 local function count_due(portal)
   return redis.call('ZCOUNT', room(portal, 'due'), '-inf', now)
     + redis.call('ZCOUNT', room(portal, 'leases'), '-inf', now)
+end
+
+-- The least time between two claims of a portal with so many due calls. A full batch goes on sooner
+-- than its budget lasts, so that the budget is its limit and not the time that every claim is late.
+local function pace_of(state, due)
+  if due >= limits.batch then return 0.8 * state.pace end
+  return math.max(limits.pace, state.pace)
 end
 
 -- Rewrites the portal's score: the later of its sleep and its earliest work; none when disconnected.
@@ -87,9 +94,7 @@ local function ring(portal, state, is_probe)
   if not first then return nil end
   local moment = math.max(first, state.asleep_until, now)
   if moment > now + limits.ring_horizon then return nil end
-  if count_due(portal) < limits.batch then
-    moment = math.max(moment, state.claimed_at + state.pace)
-  end
+  moment = math.max(moment, math.ceil(state.claimed_at + pace_of(state, count_due(portal))))
   if is_full(portal, state) or has_bell_by(portal, moment) then return nil end
   local crowded = redis.call('EXISTS', prefix .. 'crowded') == 1
   local bell = redis.call('INCR', prefix .. 'serial') .. ':' .. moment

@@ -100,7 +100,7 @@ elseif outcome[1] == 'failed' or outcome[1] == 'waits' then
 end
 if state.open and outcome[4] then
   redis.call('HSET', key, 'pace', outcome[4])
-  state.pace = math.max(limits.pace, outcome[4])
+  state.pace = outcome[4]
 end
 rescore(portal, state)
 return cmsgpack.pack({lost, {ring(portal, state)}})
