@@ -11,6 +11,7 @@ from jobs.accounts.opening import accounts_of
 from jobs.backfill.runs import Runs
 from jobs.config.settings import Settings
 from jobs.config.values import ANYONE
+from jobs.deadletters.envelope import Envelope
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import Dispositions
@@ -126,7 +127,8 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
         stack.push_async_callback(collections.aclose, close_connection_pool=True)
         session = await stack.enter_async_context(open_session())
         transport = Transport(session, settings.hubspot_api_url, timing)
-        ledger = Ledger(redis, namespace, timing)
+        envelope = Envelope(settings.token_keys)
+        ledger = Ledger(redis, namespace, timing, envelope)
         accounts = accounts_of(settings, redis, ledger, transport, timing)
         budget = Budget(
             redis,
@@ -164,7 +166,7 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             reconciliations=Reconciliations(redis, namespace, timing),
             comparer=Comparer(streams, namespace, stream),
             missed=Missed(redis, namespace),
-            runs=Runs(redis, namespace, timing),
+            runs=Runs(redis, namespace, timing, envelope),
             turns=Turns(collections, namespace),
             journal=journal_of(settings, redis, session, transport, timing),
             latency=Latency(),

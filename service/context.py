@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from jobs.backfill.operate import Backfills
 from jobs.config.settings import Settings
+from jobs.deadletters.envelope import Envelope
 from jobs.ledger.ledger import Ledger
 from jobs.queue import Doorbells, Turns, connect_queue
 from jobs.reconciliation.operate import Reconciling
@@ -111,5 +112,5 @@ async def _committer(
         client = pooled.client()
         stack.push_async_callback(client.aclose)
     durability = await durability_of(settings.durability, client, timing.mark_deadline_ms // 2)
-    ledger = Ledger(client, settings.namespace, timing)
+    ledger = Ledger(client, settings.namespace, timing, Envelope(settings.token_keys))
     return Committer(ledger, ringer, timing, durability=durability)

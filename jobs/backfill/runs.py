@@ -18,8 +18,8 @@ from callstream_client import keys
 from redis.asyncio import Redis
 
 from jobs.backfill.record import ACTIVE, READS, Change, Reads, Run, State, parse_id
+from jobs.deadletters.envelope import OPEN, Envelope
 from jobs.ledger.deadletters import FIELDS, DeadLetter
-from jobs.ledger.deadletters import fields as dead_letter_fields
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing
@@ -71,18 +71,24 @@ def _member(portal_id: int, reads: Reads) -> str:
 class Runs:
     """The records on one Redis; every method raises `redis.RedisError` when that is away."""
 
-    def __init__(self, redis: Redis, namespace: str, timing: Timing) -> None:
-        """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty)."""
+    def __init__(
+        self, redis: Redis, namespace: str, timing: Timing, envelope: Envelope = OPEN
+    ) -> None:
+        """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty).
+
+        The bytes of dead letters are kept as `envelope` says.
+        """
         space = keys.prefix(namespace)
         self._redis = redis
         self._runs = f"{space}backfills"
         self._newcomers = f"{space}ledger:newcomers"
         self._dead = f"{space}calls:dead"
         self._timing = timing
+        self._envelope = envelope
         self._start = self._script("start")
         self._start_newcomers = self._script("newcomers")
         self._begin = self._script("turn")
-        self._amend = self._script("amend")
+        self._amend = Script(redis, "backfill/common", "deadletters/bury", "backfill/amend")
         self._forgotten = self._script("forgotten")
 
     def _script(self, name: str) -> Script:
@@ -146,7 +152,7 @@ class Runs:
                 _member(run.portal_id, run.reads),
                 _packer.encode(order),
                 2 * FIELDS,
-                *(field for letter in letters for field in dead_letter_fields(letter)),
+                *(field for letter in letters for field in self._envelope.fields(letter)),
             ],
         )
         return _decode(answer, Amended)

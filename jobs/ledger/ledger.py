@@ -33,6 +33,7 @@ from typing import cast
 import msgspec
 from redis.asyncio import Redis
 
+from jobs.deadletters.envelope import OPEN, Envelope
 from jobs.hubspot.breaker import breaker_keys
 from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.messages import Bell, Claim, Dead, Door, Mark, Outcome, Verdict
@@ -69,8 +70,13 @@ class Ledger:
     does not take it: then nothing of it, or all of it, was applied.
     """
 
-    def __init__(self, redis: Redis, namespace: str, timing: Timing) -> None:
-        """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty)."""
+    def __init__(
+        self, redis: Redis, namespace: str, timing: Timing, envelope: Envelope = OPEN
+    ) -> None:
+        """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty).
+
+        The bytes of dead letters are kept as `envelope` says.
+        """
         space = f"{namespace}:" if namespace else ""
         self._redis = redis
         self._prefix = f"{space}ledger:"
@@ -79,16 +85,17 @@ class Ledger:
         self._constants = (self._prefix, limits(timing, namespace))
         self._waking = breaker_keys(namespace).waking
         self._timing = timing
-        self._mark = self._script("mark")
-        self._claim = self._script("claim")
-        self._renew = self._script("renew")
-        self._settle = self._script("settle")
-        self._sweep = self._script("sweep")
+        self._envelope = envelope
+        self._mark = self._script("deadletters/bury", "ledger/marking", "ledger/mark")
+        self._claim = self._script("ledger/claim")
+        self._renew = self._script("ledger/renew")
+        self._settle = self._script("deadletters/bury", "ledger/settle")
+        self._sweep = self._script("ledger/sweep")
         self._portal = Script(redis, "ledger/common", "ledger/doors", "ledger/portal")
 
-    def script(self, name: str) -> LedgerScript:
+    def script(self, *names: str) -> LedgerScript:
         """Return the script `jobs/lua/<name>.lua` joined to what the ledger's own ones share."""
-        script = Script(self._redis, "ledger/common", "ledger/doors", name)
+        script = self._script("ledger/doors", *names)
         return LedgerScript(script, self._portals, self._constants)
 
     async def strangers(self) -> frozenset[int]:
@@ -96,8 +103,8 @@ class Ledger:
         answer = await command(self._redis, "SMEMBERS", f"{self._prefix}strangers")
         return frozenset(map(int, cast("Iterable[bytes]", answer)))
 
-    def _script(self, name: str) -> Script:
-        return Script(self._redis, "ledger/common", f"ledger/{name}")
+    def _script(self, *names: str) -> Script:
+        return Script(self._redis, "ledger/common", *names)
 
     async def mark(
         self, marks: Sequence[Mark], dead_letters: Sequence[DeadLetter] = ()
@@ -108,7 +115,7 @@ class Ledger:
         """
         answer = await self._mark(
             [self._portals, self._dead],
-            [*self._constants, pack_marks(marks), *flatten(dead_letters)],
+            [*self._constants, pack_marks(marks), *flatten(dead_letters, self._envelope)],
         )
         return decode(answer, list[Bell])
 
@@ -152,7 +159,10 @@ class Ledger:
                 token,
                 pack_verdicts(verdicts),
                 PACKER.encode(outcome or Outcome()),
-                *flatten(verdict.letter for verdict in verdicts if isinstance(verdict, Dead)),
+                *flatten(
+                    (verdict.letter for verdict in verdicts if isinstance(verdict, Dead)),
+                    self._envelope,
+                ),
             ],
         )
         return decode(answer, Settled).bells

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import msgspec
 
+from jobs.deadletters.envelope import Envelope
 from jobs.hubspot.breaker import breaker_keys
 from jobs.ledger.deadletters import FIELDS, DeadLetter
-from jobs.ledger.deadletters import fields as dead_letter_fields
 from jobs.ledger.hints import DECISIVE_KINDS, HARD_BYTES, SOFT_BYTES, Hint, pack
 from jobs.ledger.messages import Bell, Dead, Done, Later, Mark, Verdict
 from jobs.timing import Timing
@@ -42,7 +42,7 @@ def limits(timing: Timing, namespace: str) -> bytes:
             "decisive": dict.fromkeys(sorted(DECISIVE_KINDS), True),
             "fleet_beat": timing.fleet_beat_ms,
             "hard": HARD_BYTES,
-            "letter_fields": FIELDS,
+            "letter_words": 2 * FIELDS,
             "lease": timing.lease_ms,
             "pace": timing.pace_ms,
             "quiet": timing.quiet_ms,
@@ -97,6 +97,6 @@ def _pack_verdict(verdict: Verdict) -> tuple[object, ...]:
             return (call_id, "dead")
 
 
-def flatten(letters: Iterable[DeadLetter]) -> list[bytes | str]:
+def flatten(letters: Iterable[DeadLetter], envelope: Envelope) -> list[bytes | str]:
     """Return the letters' fields one after the other: Redis' msgpack knows no raw bytes."""
-    return [field for letter in letters for field in dead_letter_fields(letter)]
+    return [field for letter in letters for field in envelope.fields(letter)]

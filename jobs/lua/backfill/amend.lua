@@ -1,4 +1,5 @@
 -- Changes a run's record if it still is what the caller saw: compare and set.
+-- Follows common, deadletters/bury.
 --
 -- KEYS[2]  the dead letters' stream
 -- ARGV[1]  the run, `<portal>:<reads>`
@@ -39,7 +40,5 @@ for name, value in pairs(order.add) do set(name, (tonumber(run[name]) or 0) + va
 redis.call('HSET', key, unpack(changed))
 remember(member, order.forgotten and now + order.forgotten)
 local length = tonumber(ARGV[3])
-for from = 4, #ARGV, length do
-  redis.call('XADD', KEYS[2], '*', unpack(ARGV, from, from + length - 1))
-end
+for from = 4, #ARGV, length do bury(KEYS[2], from, length) end
 return cmsgpack.pack({1, now, run})

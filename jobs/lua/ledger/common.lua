@@ -161,10 +161,3 @@ local function merge_buckets(first, second)
   end
   return extend_bucket(first, table.concat(decisive), table.concat(changes), dropped)
 end
-
--- Sets aside the dead letter whose fields start at ARGV[from]; answers where the next one starts.
-local function bury(stream, from)
-  local after = from + 2 * limits.letter_fields
-  redis.call('XADD', stream, '*', unpack(ARGV, from, after - 1))
-  return after
-end

@@ -1,4 +1,5 @@
--- Marks calls as possibly changed and sets dead letters aside.
+-- Marks calls as possibly changed and sets dead letters aside. Follows common, deadletters/bury,
+-- marking.
 --
 -- KEYS[2]  the dead letters' stream
 -- ARGV[3]  msgpack array: {portal, {{call, decisive hints, changes}, ...}} each
@@ -8,51 +9,7 @@
 -- Atomic because a mark must see either the lease, and raise its count of marks, or its end, and
 -- make the call due: between the two it would be lost.
 
-local function mark(portal, calls)
-  local ids = {}
-  for i, call in ipairs(calls) do ids[i] = call[1] end
-  local leases = redis.call('HMGET', room(portal, 'held'), unpack(ids))
-  local recent = redis.call('ZMSCORE', room(portal, 'recent'), unpack(ids))
-  local hints = redis.call('HMGET', room(portal, 'hints'), unpack(ids))
-  local fresh = redis.call('HMGET', room(portal, 'fresh'), unpack(ids))
-  local due, held, new_hints, new_fresh = {}, {}, {}, {}
-  for i, call in ipairs(calls) do
-    local id = call[1]
-    if leases[i] then
-      local token, marks, claimed_at = parse_lease(leases[i])
-      held[#held + 1] = id
-      held[#held + 1] = string.format('%s:%d:%d', token, marks + 1, claimed_at)
-      new_fresh[#new_fresh + 1] = id
-      new_fresh[#new_fresh + 1] = extend_bucket(fresh[i], call[2], call[3], 0)
-    else
-      due[#due + 1] = quiet(tonumber(recent[i] or nil))
-      due[#due + 1] = id
-      new_hints[#new_hints + 1] = id
-      new_hints[#new_hints + 1] = extend_bucket(hints[i], call[2], call[3], 0)
-    end
-  end
-  if #due > 0 then
-    redis.call('ZADD', room(portal, 'due'), 'LT', unpack(due))
-    redis.call('HSET', room(portal, 'hints'), unpack(new_hints))
-  end
-  if #held > 0 then
-    redis.call('HSET', room(portal, 'held'), unpack(held))
-    redis.call('HSET', room(portal, 'fresh'), unpack(new_fresh))
-  end
-end
-
-local bells = {}
-for _, entry in ipairs(cmsgpack.unpack(ARGV[3])) do
-  local portal, calls = entry[1], entry[2]
-  for from = 1, #calls, VARIADIC do
-    mark(portal, {unpack(calls, from, math.min(from + VARIADIC - 1, #calls))})
-  end
-  local state = portal_state(portal)
-  rescore(portal, state)
-  if not state.open then redis.call('SADD', prefix .. 'strangers', portal) end
-  -- A sleeping portal is woken by the sweep: marks must not ring for it.
-  if state.asleep_until <= now then bells[#bells + 1] = ring(portal, state) end
-end
+local bells = mark_all(cmsgpack.unpack(ARGV[3]))
 local letter = 4
-while letter <= #ARGV do letter = bury(KEYS[2], letter) end
+while letter <= #ARGV do letter = bury(KEYS[2], letter, limits.letter_words) end
 return cmsgpack.pack(bells)

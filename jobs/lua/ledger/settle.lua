@@ -58,13 +58,13 @@ for _, verdict in ipairs(cmsgpack.unpack(ARGV[5])) do
   if held then holder, marks, claimed_at = parse_lease(held) end
   if holder ~= token then
     lost = lost + 1
-    if kind == 'dead' then letter = letter + 2 * limits.letter_fields end
+    if kind == 'dead' then letter = letter + limits.letter_words end
   else
     end_lease(id, claimed_at)
     if kind == 'later' then
       put_off(id, verdict[4])
     else
-      if kind == 'dead' then letter = bury(KEYS[2], letter) end
+      if kind == 'dead' then letter = bury(KEYS[2], letter, limits.letter_words) end
       forget(id, 'memo')
       keep_fresh(id)
     end

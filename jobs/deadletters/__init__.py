@@ -1,0 +1,1 @@
+"""Dead letters: how their bytes are kept, and what operators do with them."""
