@@ -25,6 +25,9 @@ State = Literal["live", "archived", "gone", "merged", "erased"]
 """What HubSpot has of a call; `gone` and `merged` mean that it no longer answers for its id,
 `erased` that it was deleted for privacy: whatever HubSpot may still show of it is not published."""
 
+BYTES = 27
+"""Length of a record."""
+
 STATES: tuple[State, ...] = ("live", "archived", "gone", "merged", "erased")
 """The states in the order of their numbers in a record."""
 
@@ -43,7 +46,14 @@ class Record(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
-        """Return the record that the 27 bytes hold."""
+        """Return the record that the 27 bytes hold.
+
+        Raises:
+            ValueError: they are no record, or one of a later release.
+        """
+        if len(raw) != BYTES or raw[-1] >= len(STATES):
+            msg = "the bytes are no record of a call that this release knows"
+            raise ValueError(msg)
         return cls(
             int.from_bytes(raw[0:6]),
             int.from_bytes(raw[6:12]),

@@ -12,8 +12,36 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 _value = msgspec.json.Decoder(msgspec.Raw)
 
 
+MOST_NOTIFICATIONS = 50_000
+"""Elements of one body: 16 MiB hold no more of HubSpot's, who sends up to a hundred at once."""
+_MOST_COMMAS = 1_000_000
+
+
 class UnreadableBodyError(ValueError):
     """The body is not JSON, or neither an array nor an object."""
+
+
+class OvercrowdedBodyError(ValueError):
+    """The body holds more elements than anybody has a use for."""
+
+
+def check_crowd(body: bytes) -> None:
+    """Check that a body of very many commas has not as many elements.
+
+    Megabytes of `[1,1,1,...` would keep the process busy for half a minute, each as a dead letter.
+
+    Raises:
+        OvercrowdedBodyError: it has.
+    """
+    crowded = body.count(b",") > _MOST_COMMAS
+    if not crowded:
+        try:
+            crowded = len(_array.decode(body)) > MOST_NOTIFICATIONS
+        except (ValueError, RecursionError):
+            return
+    if crowded:
+        msg = f"the body holds more than {MOST_NOTIFICATIONS} notifications"
+        raise OvercrowdedBodyError(msg)
 
 
 def split(body: bytes) -> list[bytes]:

@@ -10,7 +10,7 @@ import msgspec
 from jobs.ledger.deadletters import RAW_BYTES, DeadLetter
 from jobs.ledger.hints import Hint
 from jobs.ledger.messages import Mark
-from service.front_door.json_elements import split
+from service.front_door.json_elements import MOST_NOTIFICATIONS, check_crowd, split
 
 CALL_TYPE = "0-48"
 """HubSpot's `objectTypeId` of calls."""
@@ -27,6 +27,10 @@ _Id = int | str | None
 
 class _MalformedError(ValueError):
     """A notification about a call whose ids or time cannot be used."""
+
+
+_UNREADABLE = (ValueError, RecursionError)
+"""What decoding raises: msgspec's errors, texts that are not UTF-8, nesting that is too deep."""
 
 
 class Notification(msgspec.Struct, gc=False, rename="camel"):
@@ -87,10 +91,13 @@ def decode(body: bytes) -> Batch:
 
     Raises:
         UnreadableBodyError: the body is not JSON, or neither an array nor an object.
+        OvercrowdedBodyError: it holds more than `MOST_NOTIFICATIONS`.
     """
+    if body.count(b",") >= MOST_NOTIFICATIONS:
+        check_crowd(body)
     try:
         return _Gatherer().all(_many.decode(body))
-    except (msgspec.MsgspecError, RecursionError, _MalformedError):
+    except _UNREADABLE:
         return _one_by_one(body)
 
 
@@ -126,12 +133,12 @@ class _Gatherer:
         """Gather one notification, or set it aside."""
         try:
             self._add(_one.decode(raw))
-        except (msgspec.MsgspecError, RecursionError, _MalformedError) as error:
+        except _UNREADABLE as error:
             glance = _look(raw)
             if glance is not None and _is_other(glance):
                 self._others += 1
             else:
-                self._dead_letters.append(_dead_letter(raw, glance, str(error)))
+                self._dead_letters.append(_dead_letter(raw, glance, _told(error)))
 
     def batch(self) -> Batch:
         """Return what was gathered."""
@@ -249,7 +256,7 @@ def _number(value: _Id) -> int | None:
 def _look(raw: bytes) -> Glance | None:
     try:
         return _glance.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -258,6 +265,10 @@ def _is_other(seen: Glance) -> bool:
     types = (seen.object_type_id, seen.from_object_type_id, seen.to_object_type_id)
     says = (seen.object_type_id, seen.subscription_type, seen.event_type)
     return CALL_TYPE not in types and any(isinstance(word, str) and word for word in says)
+
+
+def _told(error: Exception) -> str:
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _dead_letter(raw: bytes, seen: Glance | None, error: str) -> DeadLetter:

@@ -17,7 +17,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from service.front_door.body import BodyReader, DisconnectedError
 from service.front_door.counters import FrontDoorCounters
-from service.front_door.json_elements import UnreadableBodyError
+from service.front_door.json_elements import OvercrowdedBodyError, UnreadableBodyError
 from service.front_door.log_limit import Quiet
 from service.front_door.marking import Answer, Committer
 from service.front_door.notifications import Batch, decode
@@ -85,6 +85,9 @@ class FrontDoor:
             batch = decode(body)
         except UnreadableBodyError as error:
             raise RefusedError(Problem(HTTPStatus.BAD_REQUEST, str(error))) from error
+        except OvercrowdedBodyError as error:
+            too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            raise RefusedError(Problem(too_large, str(error))) from error
         await self._mark(batch, len(body))
 
     async def _mark(self, batch: Batch, body_bytes: int) -> None:

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from jobs.ledger.deadletters import RAW_BYTES, DeadLetter
 from jobs.ledger.hints import Hint
 from jobs.ledger.messages import Mark
-from service.front_door.json_elements import UnreadableBodyError
+from service.front_door.json_elements import (
+    MOST_NOTIFICATIONS,
+    OvercrowdedBodyError,
+    UnreadableBodyError,
+)
 from service.front_door.notifications import Batch, decode
 
 Json = dict[str, Any]  # what a test sends is deliberately anything
@@ -324,6 +328,39 @@ def test_unreadable(unreadable: bytes) -> None:
     """What is not JSON, or neither array nor object, is told to the sender."""
     with pytest.raises(UnreadableBodyError):
         decode(unreadable)
+
+
+@pytest.mark.parametrize(
+    ("field", "letters"), [("propertyName", 1), ("objectTypeId", 1), ("somethingElse", 0)]
+)
+def test_text_that_is_not_utf_8(field: str, letters: int) -> None:
+    """A text in another encoding costs its own notification at most, and only where it matters."""
+    spoilt = json.dumps(notification("creation", objectId=666, **{field: "?"}))
+    good = json.dumps(notification("creation"))
+
+    batch = decode(f"[{good},{spoilt}]".encode().replace(b"?", b"\xe4"))
+
+    assert str(CALL) in marked(batch)
+    assert [letter.error for letter in batch.dead_letters] == ["not UTF-8"] * letters
+
+
+@pytest.mark.parametrize("element", [b"1", b"{}", b'{"objectTypeId":"0-1"}', b"[]"])
+def test_crowd(element: bytes) -> None:
+    """A body may hold 50,000 notifications, and not one more, whatever they are."""
+    most = decode(b"[" + b",".join([element] * MOST_NOTIFICATIONS) + b"]")
+
+    assert len(most.dead_letters) + most.others == MOST_NOTIFICATIONS
+    with pytest.raises(OvercrowdedBodyError):
+        decode(b"[" + b",".join([element] * (MOST_NOTIFICATIONS + 1)) + b"]")
+    with pytest.raises(OvercrowdedBodyError):
+        decode(b"[" + b"1," * 8_000_000 + b"1]")
+
+
+def test_many_commas_are_no_crowd() -> None:
+    """What was said on a call may hold as many commas as it likes."""
+    told = notification("propertyChange", propertyValue="," * 100_000)
+
+    assert marked(decode(body(told))) == {str(CALL): (hint("propertyChange"),)}
 
 
 @pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\\ud83d\\ud83d", "\\ud83d\\n"])
