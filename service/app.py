@@ -14,6 +14,7 @@ from service.litestar_cli import RunsOnGranian
 from service.oauth.routes import callback, install
 from service.operations import operations
 from service.operations.reconciliations import RECONCILING
+from service.operations.status import DESK
 from service.problems import problem_details
 
 
@@ -40,6 +41,7 @@ def create_app(*, settings: Settings | None = None) -> Litestar:
             app.state["installs"] = context.installs
             app.state["backfills"] = context.backfills
             app.state[RECONCILING] = context.reconciling
+            app.state[DESK] = context.desk
             yield
 
     installing = [install, callback] if chosen.hubspot_client_id else []

@@ -14,6 +14,7 @@ from jobs.queue import Doorbells, Turns, connect_queue
 from jobs.reconciliation.operate import Reconciling
 from jobs.redis import connect
 from jobs.timing import Timing
+from service.figures import Desk
 from service.front_door.body import BodyReader
 from service.front_door.counters import FrontDoorCounters
 from service.front_door.durability import durability_of
@@ -36,6 +37,7 @@ class ServiceContext(msgspec.Struct, frozen=True):
     """None where the settings name no app."""
     backfills: Backfills
     reconciling: Reconciling
+    desk: Desk
 
 
 def verifier_of(settings: Settings) -> Verifier:
@@ -80,6 +82,7 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
             await open_installs(settings, timing, doorbells, stack),
             _backfills(settings, timing, stack),
             _reconciling(settings, timing, stack),
+            _desk(settings, stack),
         )
 
 
@@ -98,6 +101,15 @@ def _reconciling(settings: Settings, timing: Timing, stack: AsyncExitStack) -> R
     redis = connect(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     return Reconciling(redis, settings.namespace, timing)
+
+
+def _desk(settings: Settings, stack: AsyncExitStack) -> Desk:
+    """Return what reads the operators' figures, on clients of its own."""
+    ledger = connect(settings.redis_url)
+    stack.push_async_callback(ledger.aclose)
+    streams = connect(settings.streams_redis_url or settings.redis_url)
+    stack.push_async_callback(streams.aclose)
+    return Desk(ledger, streams, settings)
 
 
 async def _committer(

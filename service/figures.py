@@ -1,78 +1,94 @@
-"""What Redis holds at this moment, in figures: ledger, streams, dead letters, queues.
+"""What Redis holds at this moment, in figures: accounts, journal, streams, dead letters, queues.
 
 Only reads. Keys as `jobs.ledger.ledger`, `jobs.stream.stream`, `jobs.ledger.deadletters` and
 `jobs.queue` lay them out; a figure that two commands give is not of one instant.
+
+However many accounts there are, a bounded number of them is told in full, the worst first.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 from callstream_client import keys
 from redis.asyncio import Redis
 
+from jobs.accounts.listing import Account, Listing
+from jobs.accounts.register import Register
+from jobs.backfill.record import READS
 from jobs.backfill.report import Report, report_of
 from jobs.backfill.runs import Runs
-from jobs.queue import queue_key
-from jobs.reconciliation.operate import Reconciled, Reconciling
+from jobs.config.settings import Settings
+from jobs.journal.place import Place, Reading
+from jobs.ledger.ledger import Ledger
+from jobs.queue import QueueName, queue_key
+from jobs.reconciliation.operate import Glance, Reconciled, Reconciling
 from jobs.redis import command
 from jobs.timing import Timing
+from service.streams import StreamFigures, read_streams
+from service.worst import Standing, worst_first
 
 WITHIN_S: Final = 10.0
 """How long Redis may take for all of it."""
-SCAN_STEP: Final = 1_000
+QUEUES: Final[tuple[QueueName, ...]] = ("live", "collections")
+MOST: Final = 20
+"""So many accounts are told in full unless more are wanted."""
 
 
-class Portal(msgspec.Struct, frozen=True):
-    """The ledger of one account."""
+class AccountFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One account in full."""
 
-    portal_id: int
-    connected: bool
-    due: int
-    """Calls that wait to be read."""
-    leased: int
-    """Calls that a worker is reading."""
-    asleep_until: int = 0
-    """Until when nothing is asked of the account, in epoch ms; 0 = it is awake."""
-    why: str = ""
-    """Why it sleeps, or was disconnected."""
-
-
-class Group(msgspec.Struct, frozen=True):
-    """A consumer group of a stream."""
-
-    name: str
-    consumers: int
-    pending: int
-    """Events given out and not acknowledged."""
-    lag: int | None = None
-    """Events not yet given out; None where the server cannot tell (before Redis 7)."""
-
-
-class StreamFigures(msgspec.Struct, frozen=True):
-    """One partition's stream."""
-
-    key: str
-    length: int
-    last_id: str = ""
-    groups: tuple[Group, ...] = ()
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """All of it."""
-
-    portals: tuple[Portal, ...]
-    streams: tuple[StreamFigures, ...]
-    dead_letters: int
-    queued: Mapping[str, int]
-    """Jobs in each queue, those in hand included."""
-    workers: int
-    """Workers of the live queue that were heard of lately."""
-    reconciled: tuple[Reconciled, ...] = ()
-    """Where each account's reconciliation stands, and what nobody had told of."""
+    account: Account
+    """Whether it is connected, and what waits to be read."""
+    reconciled: Reconciled | None
+    """Until when it was searched, its rounds, and its missed calls; None before its first turn."""
     backfills: tuple[Report, ...] = ()
-    """The latest backfill of each kind and account."""
+    """The latest run of each kind."""
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """All accounts together."""
+
+    connected: int = 0
+    """Accounts that are read, those that are asleep not counted."""
+    asleep: int = 0
+    disconnected: int = 0
+    unknown: int = 0
+    """Accounts that notifications name and that nobody has a token for."""
+    due: int = 0
+    """Calls that wait to be read."""
+    leased: int = 0
+    """Calls that a worker is reading."""
+    missed: int = 0
+    """Calls that had changed untold."""
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it; `callstream status --json` and `GET /ops/status`."""
+
+    at: int
+    """When it was read, Redis' epoch ms."""
+    accounts: tuple[AccountFigures, ...] = ()
+    """The worst first."""
+    others: int = 0
+    """Accounts that are not among them."""
+    totals: Totals = Totals()
+    journal: Reading | None = None
+    """None if the settings name no app that may read it."""
+    streams: tuple[StreamFigures, ...] = ()
+    dead_letters: int = 0
+    queued: Mapping[str, int] = {}
+    """Jobs in each queue, those in hand included."""
+    workers: int = 0
+    """Workers of the live queue that were heard of lately."""
+
+
+class NoSuchAccountError(ValueError):
+    """Nothing is known of the account."""
+
+    def __init__(self, portal_id: int) -> None:
+        super().__init__(f"nothing is known of account {portal_id}")
 
 
 async def waiting(redis: Redis, namespace: str) -> int:
@@ -103,86 +119,96 @@ async def workers(redis: Redis, namespace: str) -> int:
         return _number(await command(redis, "ZCARD", fleet))
 
 
-async def read_figures(ledger: Redis, streams: Redis, namespace: str) -> Figures:
-    """Return the figures; looks through the ledger's whole key space, so not for every second.
+class Desk:
+    """Reads the figures of one deployment."""
 
-    Raises:
-        redis.RedisError: Redis does not answer.
-        TimeoutError: it did not within `WITHIN_S`.
-    """
-    prefix = keys.prefix(namespace)
-    async with asyncio.timeout(WITHIN_S):
-        partitions = await command(streams, "HGET", keys.meta(namespace), keys.META_PARTITIONS)
-        return Figures(
-            portals=tuple([await _portal(ledger, prefix, p) for p in await _ids(ledger, prefix)]),
-            streams=tuple(
-                [
-                    await _stream(streams, keys.stream(namespace, p))
-                    for p in range(_number(partitions))
-                ]
-            ),
-            dead_letters=_number(await command(ledger, "XLEN", f"{prefix}calls:dead")),
-            queued={
-                name: _number(await command(ledger, "ZCARD", queue_key(namespace, name)))
-                for name in ("live", "collections")
-            },
-            workers=await workers(ledger, namespace),
-            reconciled=await _reconciled(ledger, namespace),
-            backfills=tuple(map(report_of, await Runs(ledger, namespace, Timing()).all())),
+    def __init__(self, ledger: Redis, streams: Redis, settings: Settings) -> None:
+        """Read `ledger` and `streams` as the settings lay them out."""
+        timing = Timing().scaled(settings.timing_scale)
+        self._ledger, self._streams = ledger, streams
+        self._namespace = namespace = settings.namespace
+        self._static = () if settings.hubspot_portal_id is None else (settings.hubspot_portal_id,)
+        its_ledger = Ledger(ledger, namespace, timing)
+        self._register = Register(ledger, namespace, its_ledger, timing)
+        self._listing = Listing(ledger, namespace, self._register)
+        self._reconciling = Reconciling(ledger, namespace, timing)
+        self._runs = Runs(ledger, namespace, timing)
+        self._dead = f"{keys.prefix(namespace)}calls:dead"
+        self._queues = [(name, queue_key(namespace, name)) for name in QUEUES]
+        client_id = settings.journal_client_id
+        self._place = Place(ledger, namespace, timing, client_id) if client_id else None
+
+    async def figures(self, *, portal_id: int | None = None, most: int = MOST) -> Figures:
+        """Return the figures.
+
+        Args:
+            portal_id: tell of this account only; the totals are those of all.
+            most: how many accounts are told in full.
+
+        Raises:
+            NoSuchAccountError: nothing is known of the account that was asked for.
+            redis.RedisError: Redis does not answer.
+            TimeoutError: it did not within `WITHIN_S`.
+        """
+        async with asyncio.timeout(WITHIN_S):
+            standings = await self._standings()
+            wanted = worst_first(standings)[:most]
+            if portal_id is not None:
+                wanted = [one for one in standings if one.account.portal_id == portal_id]
+                if not wanted:
+                    raise NoSuchAccountError(portal_id)
+            return Figures(
+                at=await self._register.now(),
+                accounts=tuple([await self._account(one.account) for one in wanted]),
+                others=len(standings) - len(wanted),
+                totals=totals(standings),
+                journal=None if self._place is None else await self._place.look(),
+                streams=tuple(await read_streams(self._streams, self._namespace)),
+                dead_letters=await self._count("XLEN", self._dead),
+                queued={name: await self._count("ZCARD", key) for name, key in self._queues},
+                workers=await workers(self._ledger, self._namespace),
+            )
+
+    async def _count(self, how: str, key: str) -> int:
+        return _number(await command(self._ledger, how, key))
+
+    async def _standings(self) -> list[Standing]:
+        reconciled = await self._reconciling.accounts()
+        accounts = await self._listing.accounts(self._static, others=reconciled)
+        glances = await self._reconciling.glances(reconciled)
+        states = await self._runs.states()
+        return [
+            Standing(
+                one,
+                glances.get(one.portal_id, Glance()),
+                any(states.get((one.portal_id, reads)) == "failed" for reads in READS),
+            )
+            for one in accounts
+        ]
+
+    async def _account(self, account: Account) -> AccountFigures:
+        portal_id = account.portal_id
+        looked = await self._reconciling.look(portal_id)
+        known = looked.run or looked.last or looked.watermark or looked.missed.count
+        runs = [await self._runs.latest(portal_id, reads) for reads in READS]
+        return AccountFigures(
+            account=account,
+            reconciled=looked if known else None,
+            backfills=tuple(report_of(run) for run in runs if run),
         )
 
 
-async def _reconciled(ledger: Redis, namespace: str) -> tuple[Reconciled, ...]:
-    reconciling = Reconciling(ledger, namespace, Timing())
-    return tuple([await reconciling.look(portal) for portal in await reconciling.accounts()])
-
-
-async def _ids(ledger: Redis, prefix: str) -> list[int]:
-    """Return every portal that has a place in the ledger, connected or not."""
-    start, found = f"{prefix}ledger:", set[int]()
-    async for key in ledger.scan_iter(match=f"{start}*", count=SCAN_STEP):
-        portal = cast("bytes", key).decode().removeprefix(start).partition(":")[0]
-        if portal.isascii() and portal.isdigit():
-            found.add(int(portal))
-    return sorted(found)
-
-
-async def _portal(ledger: Redis, prefix: str, portal_id: int) -> Portal:
-    base = f"{prefix}ledger:{portal_id}"
-    fields = cast(
-        "list[bytes | None]",
-        await command(ledger, "HMGET", base, "open", "asleep_until", "why"),
-    )
-    seconds, micros = map(_number, cast("tuple[object, object]", await command(ledger, "TIME")))
-    asleep_until = _number(fields[1])
-    return Portal(
-        portal_id=portal_id,
-        connected=fields[0] == b"1",
-        due=_number(await command(ledger, "ZCARD", f"{base}:due")),
-        leased=_number(await command(ledger, "ZCARD", f"{base}:leases")),
-        asleep_until=asleep_until if asleep_until > seconds * 1_000 + micros // 1_000 else 0,
-        why=(fields[2] or b"").decode(errors="replace"),
-    )
-
-
-async def _stream(streams: Redis, key: str) -> StreamFigures:
-    if not _number(await command(streams, "EXISTS", key)):
-        return StreamFigures(key, 0)
-    info = cast("Mapping[str, object]", await streams.xinfo_stream(key))
-    groups = cast("list[Mapping[str, object]]", await streams.xinfo_groups(key))
-    return StreamFigures(
-        key,
-        _number(info["length"]),
-        _text(info["last-generated-id"]),
-        tuple(
-            Group(
-                _text(group["name"]),
-                _number(group["consumers"]),
-                _number(group["pending"]),
-                None if group.get("lag") is None else _number(group["lag"]),
-            )
-            for group in groups
-        ),
+def totals(standings: Sequence[Standing]) -> Totals:
+    """Return all accounts together."""
+    states = [one.account.state for one in standings]
+    return Totals(
+        connected=states.count("connected"),
+        asleep=states.count("asleep"),
+        disconnected=states.count("disconnected"),
+        unknown=states.count("unknown"),
+        due=sum(one.account.due for one in standings),
+        leased=sum(one.account.leased for one in standings),
+        missed=sum(one.glance.missed for one in standings),
     )
 
 

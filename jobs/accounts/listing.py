@@ -56,17 +56,21 @@ class Listing:
         self._prefix = keys.prefix(namespace)
         self._register = register
 
-    async def accounts(self, static: Iterable[int] = ()) -> list[Account]:
+    async def accounts(
+        self, static: Iterable[int] = (), *, others: Iterable[int] = ()
+    ) -> list[Account]:
         """Return all accounts, by portal id.
 
         Args:
             static: the accounts that the settings of this process name.
+            others: accounts to look for besides.
 
         Raises:
             redis.RedisError: Redis did not answer.
         """
         owners = {*static, *await self._owners()}
-        portals = sorted({*owners, *await self._register.portals(), *await self._in_ledger()})
+        known = {*await self._register.portals(), *await self._in_ledger()}
+        portals = sorted({*owners, *known, *others})
         records = {record.portal_id: record for record in await self._register.records(portals)}
         now = await self._register.now()
         return [

@@ -29,6 +29,9 @@ CROWDED: Final = 50
 LOOKED_AT: Final = 100
 """Forgotten runs that are asked for at once."""
 
+STATES_AT_ONCE: Final = 500
+"""States that are read in one round trip."""
+
 T = TypeVar("T")
 
 
@@ -187,6 +190,22 @@ class Runs:
         return sorted(
             (run for run in found if run), key=lambda run: (run.portal_id, READS.index(run.reads))
         )
+
+    async def states(self) -> dict[tuple[int, Reads], State]:
+        """Return the state of the latest run of each kind and account: cheaper than `all`."""
+        answer = await command(self._redis, "ZRANGE", self._runs, 0, -1)
+        members = [member.decode() for member in msgspec.convert(answer, list[bytes])]
+        states: list[bytes | None] = []
+        for start in range(0, len(members), STATES_AT_ONCE):
+            pipeline = self._redis.pipeline(transaction=False)
+            for member in members[start : start + STATES_AT_ONCE]:
+                pipeline.hget(f"{self._runs}:{member}", "state")
+            states += await pipeline.execute()
+        return {
+            _named(member): msgspec.convert(state.decode(), State)
+            for member, state in zip(members, states, strict=True)
+            if state is not None
+        }
 
     async def _read(self, member: str) -> Run | None:
         answer = await command(self._redis, "HGETALL", f"{self._runs}:{member}")

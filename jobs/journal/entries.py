@@ -5,7 +5,15 @@ from typing import Final
 import msgspec
 
 from jobs.hubspot.loose import DECODING, mend
-from jobs.journal.entry import MalformedError, Move, identifier, move_of, named_by, read_entry
+from jobs.journal.entry import (
+    MalformedError,
+    Move,
+    identifier,
+    move_of,
+    named_by,
+    read_entry,
+    time_of,
+)
 from jobs.journal.files import BadFileError
 from jobs.ledger.deadletters import RAW_BYTES, DeadLetter
 from jobs.ledger.hints import Hint
@@ -24,10 +32,13 @@ class Contents(msgspec.Struct, frozen=True):
     moves: tuple[Move, ...] = ()
     others: int = 0
     """Entries about other object types, which need no work."""
+    published_at: int = 0
+    """When HubSpot published the file, in epoch ms; 0 = it does not say."""
 
 
 class _File(msgspec.Struct, rename="camel"):
     journal_events: list[msgspec.Raw]
+    published_at: object = None
 
 
 class _Glance(msgspec.Struct, rename="camel"):
@@ -49,7 +60,8 @@ def decode(raw: bytes) -> Contents:
     letters: list[DeadLetter] = []
     moves: list[Move] = []
     others = 0
-    for element in _elements(raw):
+    file = _file_of(raw)
+    for element in file.journal_events:
         try:
             entry = read_entry(bytes(element))
             move = move_of(entry)
@@ -67,16 +79,17 @@ def decode(raw: bytes) -> Contents:
     marks = (
         Mark(portal_id, str(call_id), tuple(said)) for (portal_id, call_id), said in hints.items()
     )
-    return Contents(tuple(marks), tuple(letters), tuple(moves), others)
+    published_at = time_of(file.published_at)
+    return Contents(tuple(marks), tuple(letters), tuple(moves), others, published_at)
 
 
-def _elements(raw: bytes) -> list[msgspec.Raw]:
+def _file_of(raw: bytes) -> _File:
     try:
-        return _file.decode(raw).journal_events
+        return _file.decode(raw)
     except DECODING:
         pass
     try:
-        return _file.decode(mend(raw)).journal_events
+        return _file.decode(mend(raw))
     except DECODING as error:
         why = f"it is no file of the journal: {type(error).__name__}"
     raise BadFileError(why, raw[:RAW_BYTES])

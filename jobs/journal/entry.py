@@ -190,6 +190,16 @@ def _occurred_at(value: _Id) -> int:
     return number
 
 
+def time_of(value: object) -> int:
+    """Return a time in epoch ms as `occurredAt` may tell it, 0 if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return 0
+    try:
+        return _occurred_at(value)
+    except MalformedError:
+        return 0
+
+
 def _number(value: _Id) -> int | None:
     if isinstance(value, str):
         digits = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS

@@ -63,6 +63,7 @@ class Reader:
         except GapError:
             return await self._fall_back(offset)
         if pointer is None:
+            await self._journal.place.rest(self._worker)
             return "caught_up"
         if pointer.current_offset == offset:
             raise PortalFailure(kind="undecodable", detail="the journal goes in a circle")
@@ -88,11 +89,14 @@ class Reader:
             set_aside=len(contents.dead_letters),
             others=contents.others,
         )
-        return await self._move(offset, pointer.current_offset, "read")
+        return await self._move(
+            offset, pointer.current_offset, "read", published_at=contents.published_at
+        )
 
-    async def _move(self, before: str, after: str, step: Step) -> Step:
+    async def _move(self, before: str, after: str, step: Step, *, published_at: int = 0) -> Step:
         self._attempts.pop(after, None)
-        return step if await self._journal.place.move(before, after) else "elsewhere"
+        moved = await self._journal.place.move(before, after, published_at=published_at)
+        return step if moved else "elsewhere"
 
     async def _mark(self, contents: Contents) -> None:
         ledger, marks = self._context.ledger, contents.marks

@@ -6,6 +6,7 @@ from jobs.config.settings import Settings
 from service.operations.backfills import cancel, look, pause, resume, start
 from service.operations.guard import operators_only
 from service.operations.reconciliations import start_reconciliation
+from service.operations.status import look as look_at_all
 
 PATH = "/ops"
 
@@ -14,6 +15,6 @@ def operations(settings: Settings) -> Router:
     """Return the routes, open to whoever has ADMIN_TOKEN."""
     return Router(
         PATH,
-        route_handlers=[start, look, cancel, pause, resume, start_reconciliation],
+        route_handlers=[look_at_all, start, look, cancel, pause, resume, start_reconciliation],
         guards=[operators_only(settings.admin_token)],
     )

@@ -150,7 +150,8 @@ async def test_marks_come_before_the_offset(told: Reading, monkeypatch: pytest.M
     await told.publish()
     move = told.journal.place.move
 
-    async def fail(_before: str, _after: str) -> bool:
+    async def fail(_before: str, _after: str, *, published_at: int = 0) -> bool:
+        del published_at
         raise ConnectionError
 
     monkeypatch.setattr(told.journal.place, "move", fail)

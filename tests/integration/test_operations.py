@@ -1,7 +1,9 @@
 """The operators' routes, as served: who gets in, and what they can do with backfills."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -9,6 +11,8 @@ from jobs.ledger.ledger import Ledger
 from jobs.redis import command
 from jobs.timing import Timing
 from service.embedded.server import EmbeddedRedis
+from service.figures import Figures
+from tests.support.commands import CALLSTREAM, run_command
 from tests.support.served import Reply, Served, served
 
 pytestmark = pytest.mark.one_redis
@@ -25,6 +29,7 @@ ROUTES = [
     ("POST", "/ops/backfills/62515-live-1/pause"),
     ("POST", "/ops/backfills/62515-live-1/resume"),
     ("POST", "/ops/reconciliations"),
+    ("GET", "/ops/status"),
 ]
 
 
@@ -84,6 +89,7 @@ async def test_without_a_token_in_the_settings_nobody_gets_in(redis_url: str) ->
         for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer None"}):
             reply = await service.ask("POST", "/ops/backfills", ORDER, headers)
             assert is_problem(reply, 403)
+            assert is_problem(await service.ask("GET", "/ops/status", headers=headers), 403)
 
 
 @pytest.mark.usefixtures("connected")
@@ -163,6 +169,9 @@ async def test_a_redis_that_is_away(redis_server: EmbeddedRedis) -> None:
         reply = await it.ask("GET", "/ops/backfills/62515-live-1", headers=BEARER)
         assert is_problem(reply, 503)
         assert int(reply.headers["Retry-After"]) > 0
+        reply = await it.ask("GET", "/ops/status", headers=BEARER)
+        assert is_problem(reply, 503)
+        assert int(reply.headers["Retry-After"]) > 0
 
 
 @pytest.mark.usefixtures("connected")
@@ -171,3 +180,40 @@ async def test_reconciliation_is_accepted(service: Served) -> None:
     reply = await service.ask("POST", "/ops/reconciliations", ORDER, JSON)
     assert reply.status == 202
     assert reply.json["id"]
+
+
+@pytest.mark.usefixtures("connected")
+async def test_status_is_what_the_command_prints(
+    service: Served, redis_url: str, tmp_path: Path
+) -> None:
+    """`GET /ops/status` answers what `callstream status --json` prints, of all accounts or one."""
+    await service.ask("POST", "/ops/backfills", ORDER, JSON)
+    await service.ask("POST", "/ops/reconciliations", ORDER, JSON)
+    environ = {"REDIS_URL": redis_url, "NAMESPACE": "tenant-1"}
+    for query, options in (("", []), (f"?portal_id={PORTAL}", [f"--portal={PORTAL}"])):
+        told = run_command([*CALLSTREAM, "status", "--json", *options], tmp_path, **environ)
+        reply = await service.ask("GET", f"/ops/status{query}", headers=BEARER)
+        assert reply.status == 200
+        answered, printed = (
+            msgspec.json.decode(raw, type=Figures) for raw in (reply.body, told.stdout)
+        )
+        assert answered == msgspec.structs.replace(printed, at=answered.at)
+        assert [one.account.portal_id for one in answered.accounts] == [PORTAL]
+        assert [run.state for run in answered.accounts[0].backfills] == ["queued"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("portal_id=5", 404),
+        ("portal_id=0", 400),
+        ("portal_id=x", 400),
+        ("most=0", 400),
+        ("most=1001", 400),
+    ],
+)
+async def test_status_of_nonsense(service: Served, redis: Redis, query: str, status: int) -> None:
+    """An unknown account is a 404, and what makes no sense a 400."""
+    del redis
+    reply = await service.ask("GET", f"/ops/status?{query}", headers=BEARER)
+    assert is_problem(reply, status)

@@ -106,7 +106,9 @@ async def test_status_shows_watermark_and_missed(
         REDIS_URL=settings.redis_url,
         NAMESPACE=settings.namespace,
     )
-    (seen,) = msgspec.json.decode(done.stdout, type=Figures).reconciled
+    (account,) = msgspec.json.decode(done.stdout, type=Figures).accounts
+    seen = account.reconciled
+    assert seen is not None
     assert seen.watermark == standing.watermark
     assert [miss.call_id for miss in seen.missed.latest] == [str(call_id)]
     done = await asyncio.to_thread(
@@ -115,9 +117,10 @@ async def test_status_shows_watermark_and_missed(
         tmp_path,
         REDIS_URL=settings.redis_url,
         NAMESPACE=settings.namespace,
-        COLUMNS="200",
     )
     assert "Reconciliation" in done.stdout
+    assert "Changes that nobody told of" in done.stdout
+    assert str(call_id) in done.stdout
 
 
 async def test_a_removed_account_leaves_nothing(reconciler: Reconciler) -> None:

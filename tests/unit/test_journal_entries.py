@@ -100,7 +100,7 @@ def test_comings_and_goings_are_told() -> None:
 
 def test_other_objects_need_no_work() -> None:
     """Entries about other object types are counted, and that is all."""
-    assert read(entry("CREATE", objectTypeId="0-1")) == Contents(others=1)
+    assert read(entry("CREATE", objectTypeId="0-1")) == Contents(others=1, published_at=WHEN)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,18 @@ def test_half_an_emoji_spoils_nothing() -> None:
     raw = file_of(entry("UPDATE", propertyChanges={"hs_call_title": "\ud83d"}))
     (mark,) = decode(raw).marks
     assert [hint.property for hint in mark.hints] == ["hs_call_title"]
+
+
+@pytest.mark.parametrize(
+    ("told", "published_at"),
+    [(MOMENT, WHEN), (WHEN, WHEN), ("soon", 0), (-5, 0), (None, 0), (True, 0), ({}, 0)],
+)
+def test_a_file_says_when_it_was_published(told: object, published_at: int) -> None:
+    """A file's time is read as text or as a number; a file without one is read all the same."""
+    raw = json.dumps({"journalEvents": [entry("CREATE")], "publishedAt": told}).encode()
+    contents = decode(raw)
+    assert contents.published_at == published_at
+    assert len(contents.marks) == 1
 
 
 @given(st.binary(max_size=200))
