@@ -13,6 +13,7 @@ from service.health import live, ready
 from service.litestar_cli import RunsOnGranian
 from service.oauth.routes import callback, install
 from service.operations import operations
+from service.operations.dead_letters import DEAD_LETTERS
 from service.operations.reconciliations import RECONCILING
 from service.operations.status import DESK
 from service.problems import problem_details
@@ -42,6 +43,7 @@ def create_app(*, settings: Settings | None = None) -> Litestar:
             app.state["backfills"] = context.backfills
             app.state[RECONCILING] = context.reconciling
             app.state[DESK] = context.desk
+            app.state[DEAD_LETTERS] = context.dead_letters
             yield
 
     installing = [install, callback] if chosen.hubspot_client_id else []

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from jobs.backfill.operate import Backfills
 from jobs.config.settings import Settings
+from jobs.deadletters.box import Box
 from jobs.deadletters.envelope import Envelope
 from jobs.ledger.ledger import Ledger
 from jobs.queue import Doorbells, Turns, connect_queue
@@ -25,6 +26,7 @@ from service.front_door.webhooks import FrontDoor
 from service.health import Checks, RedisProbe
 from service.oauth.opening import open_installs
 from service.oauth.routes import InstallRoutes
+from service.operations.dead_letters import DeadLetters
 
 
 class ServiceContext(msgspec.Struct, frozen=True):
@@ -38,6 +40,7 @@ class ServiceContext(msgspec.Struct, frozen=True):
     backfills: Backfills
     reconciling: Reconciling
     desk: Desk
+    dead_letters: DeadLetters
 
 
 def verifier_of(settings: Settings) -> Verifier:
@@ -83,6 +86,7 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
             _backfills(settings, timing, stack),
             _reconciling(settings, timing, stack),
             _desk(settings, stack),
+            _dead_letters(settings, timing, doorbells, stack),
         )
 
 
@@ -110,6 +114,16 @@ def _desk(settings: Settings, stack: AsyncExitStack) -> Desk:
     streams = connect(settings.streams_redis_url or settings.redis_url)
     stack.push_async_callback(streams.aclose)
     return Desk(ledger, streams, settings)
+
+
+def _dead_letters(
+    settings: Settings, timing: Timing, doorbells: Doorbells, stack: AsyncExitStack
+) -> DeadLetters:
+    """Return the operators' dead letters, on a client of their own."""
+    redis = connect(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    ledger = Ledger(redis, settings.namespace, timing)
+    return DeadLetters(Box(redis, settings.namespace, ledger), doorbells.ring)
 
 
 async def _committer(

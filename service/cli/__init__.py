@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "backfill": "service.cli.backfill:backfill",
     "reconcile": "service.cli.reconcile:reconcile",
     "accounts": "service.cli.accounts:accounts",
+    "dead": "service.cli.dead:dead",
     "doctor": "service.cli.doctor:doctor",
     "subscriptions": "service.cli.subscriptions:subscriptions",
 }
