@@ -9,6 +9,7 @@ from jobs import logs
 from jobs.config.settings import Settings, environment, load
 from service.context import open_context, verifier_of
 from service.front_door.webhooks import hubspot_webhook
+from service.headers import add_security_headers
 from service.health import live, ready
 from service.litestar_cli import RunsOnGranian
 from service.oauth.routes import callback, install
@@ -17,6 +18,7 @@ from service.operations.dead_letters import DEAD_LETTERS
 from service.operations.reconciliations import RECONCILING
 from service.operations.status import DESK
 from service.problems import problem_details
+from service.schemas import openapi
 
 
 def create_app(*, settings: Settings | None = None) -> Litestar:
@@ -51,6 +53,7 @@ def create_app(*, settings: Settings | None = None) -> Litestar:
         route_handlers=[hubspot_webhook, live, ready, operations(chosen), *installing],
         plugins=[problem_details(), RunsOnGranian()],
         lifespan=[lifespan],
-        openapi_config=None,
+        before_send=[add_security_headers],
+        openapi_config=openapi(),
         logging_config=None,
     )

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 import time
@@ -24,8 +25,14 @@ HEADER_READ_MS = 5_000
 """How long a client may take to send the head of a request."""
 HEAD_BYTES = 65_536
 """The longest head of a request."""
-AT_ONCE = 256
-"""Requests that one worker handles at a time; more of them wait in the listener's queue."""
+CONNECTIONS = 4_096
+"""Connections that one worker keeps at a time; more of them wait in the listener's queue.
+
+Far more than there are honest ones: whoever sends slowly holds one for as long as a head or a body
+may take, and those in the queue wait for that.
+"""
+OTHER_FILES = 256
+"""Files that a worker has open besides, at most."""
 MARGIN_S = 1
 """What of the grace is left to the supervisor after its workers were made to stop."""
 
@@ -57,12 +64,22 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         http1_settings=HTTP1Settings(
             header_read_timeout=HEADER_READ_MS, max_buffer_size=HEAD_BYTES
         ),
-        backpressure=AT_ONCE,
+        backpressure=connections_within_limits(),
         websockets=False,
         workers_kill_timeout=max(1, settings.shutdown_grace - MARGIN_S),
         log_level=LogLevels(settings.log_level),
         log_dictconfig={"handlers": {}, "loggers": {}},  # they go the way of our own logs
     ).serve()
+
+
+def connections_within_limits() -> int:
+    """Return how many connections a worker may keep, and let it open that many files if it may."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    if allowed < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    return max(OTHER_FILES, min(CONNECTIONS, allowed - OTHER_FILES))
 
 
 def create_app() -> Application:

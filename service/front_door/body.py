@@ -3,11 +3,21 @@
 import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 from litestar.types import Receive
 
 from jobs.timing import Timing
 from service.problems import Problem, RefusedError, retry_later
+
+_CLOSE: Final = (b"connection", b"close")
+_PLAIN: Final = frozenset({b"", b"identity"})
+_PACKED: Final = Problem(
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "the body is packed; nothing is unpacked here",
+    ((b"accept-encoding", b"identity"), _CLOSE),
+)
+_TOO_SLOW: Final = Problem(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time", (_CLOSE,))
 
 
 class DisconnectedError(Exception):
@@ -27,9 +37,12 @@ class BodyReader:
         """Return the body byte for byte.
 
         Raises:
-            RefusedError: it is too large (413), too slow (408), or too much is being read (503).
+            RefusedError: it is packed (415), too large (413) or too slow (408), or too much is
+                being read (503). The connection of one that was not read to its end is closed.
             DisconnectedError: the client went away.
         """
+        if headers.get(b"content-encoding", b"identity").lower() not in _PLAIN:
+            raise RefusedError(_PACKED)
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > self._most:
             raise RefusedError(self._too_large())
@@ -37,8 +50,7 @@ class BodyReader:
             async with asyncio.timeout(self._timeout_s):
                 return await self._read(receive)
         except TimeoutError as error:
-            problem = Problem(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time")
-            raise RefusedError(problem) from error
+            raise RefusedError(_TOO_SLOW) from error
 
     async def _read(self, receive: Receive) -> bytes:
         body, more = await _next(receive)
@@ -63,7 +75,9 @@ class BodyReader:
 
     def _too_large(self) -> Problem:
         return Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {self._most} bytes"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the body is larger than {self._most} bytes",
+            (_CLOSE,),
         )
 
 

@@ -74,10 +74,10 @@ def _split(body: bytes) -> list[bytes]:
             raise UnreadableBodyError(msg)
 
 
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a surrogate pair
-    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # half of one
-    rb"|\\."  # any other escape, so that an escaped backslash opens none
+_SURROGATE = re.compile(
+    rb"(?<!\\)((?:\\\\)*+)"  # escaped backslashes, which open no escape; each run looked at once
+    rb"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a surrogate pair
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}))"  # half of one
 )
 
 
@@ -86,4 +86,4 @@ def mend(body: bytes) -> bytes:
 
     JSON allows them, as where a text was cut in the middle of an emoji; msgspec refuses them.
     """
-    return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
+    return _SURROGATE.sub(lambda escape: escape[1] + rb"\ufffd" if escape[2] else escape[0], body)

@@ -1,0 +1,364 @@
+"""The service as whoever means harm meets it: a served process, raw sockets, a real Redis."""
+
+import asyncio
+import gzip
+import json
+import time
+from asyncio import StreamReader
+from collections.abc import Iterator, Mapping
+
+import pytest
+from redis.asyncio import Redis
+
+from service.embedded.server import EmbeddedRedis
+from service.front_door.json_elements import MOST_NOTIFICATIONS
+from service.headers import SECURITY
+from service.serving import HEAD_BYTES, HEADER_READ_MS
+from tests.support.committing import marked
+from tests.support.served import (
+    BIN,
+    SECRET,
+    WEBHOOK,
+    Served,
+    notification,
+    served,
+    signed,
+)
+
+pytestmark = pytest.mark.one_redis
+
+SERVICE = (str(BIN / "callstream"), "service")
+BODY = json.dumps([notification(512)]).encode()
+MAX_BODY = 1 << 24
+ADMIN_TOKEN = "planted-admin-token"
+DEAD = "tenant-1:calls:dead"
+
+
+@pytest.fixture(scope="module")
+def service(redis_server: EmbeddedRedis) -> Iterator[Served]:
+    """A service on the shared Redis, as `callstream service` runs it."""
+    settings = {
+        "ADMIN_TOKEN": ADMIN_TOKEN,
+        "HUBSPOT_CLIENT_ID": "app",
+        "HUBSPOT_REDIRECT_URL": "https://hooks.example.com/oauth/callback",
+        "TOKEN_KEYS": "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA=",
+        "TIMING_SCALE": "0.3",
+    }
+    with served(redis_server.url, command=SERVICE, **settings) as service:
+        yield service
+
+
+async def raw(service: Served, sent: bytes, within_s: float = 10) -> bytes:
+    """Send bytes and return all that comes until the service closes the connection."""
+    async with service.connection() as (reader, writer), asyncio.timeout(within_s):
+        writer.write(sent)
+        return await read_all(reader)
+
+
+async def read_all(reader: StreamReader) -> bytes:
+    """Return what comes until the connection ends, one way or the other."""
+    found = b""
+    while True:
+        try:
+            part = await reader.read(65_536)
+        except ConnectionError:
+            return found
+        if not part:
+            return found
+        found += part
+
+
+def head(more: str = "", target: str = WEBHOOK) -> bytes:
+    """Return a head of a delivery, without its last, empty line."""
+    return f"POST {target} HTTP/1.1\r\nHost: x\r\n{more}".encode()
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("POST", WEBHOOK, 401),
+        ("GET", WEBHOOK, 405),
+        ("OPTIONS", WEBHOOK, 405),
+        ("GET", "/nowhere", 404),
+        ("GET", "/health/live", 200),
+        ("GET", "/health/ready", 200),
+        ("OPTIONS", "/ops/status", 401),
+        ("GET", "/ops/status", 401),
+        ("GET", "/oauth/install", 403),
+        ("GET", "/oauth/callback?state=x&code=y", 400),
+        ("GET", "/schemas/openapi.json", 200),
+        ("GET", "/schemas/nothing", 404),
+    ],
+)
+async def test_headers_of_every_answer(
+    service: Served, method: str, target: str, status: int
+) -> None:
+    """Every answer forbids guessing, keeping, telling and loading; none opens to another origin."""
+    page = {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "POST"}
+    reply = await service.ask(method, target, headers=page)
+
+    found = {name.lower(): value for name, value in reply.headers.items()}
+    assert reply.status == status
+    assert {name.decode() for name, _ in SECURITY} <= found.keys()
+    assert found["x-content-type-options"] == "nosniff"
+    assert found["cache-control"] == "no-store"
+    assert found["referrer-policy"] == "no-referrer"
+    assert found["content-security-policy"].startswith("default-src 'none'")
+    assert not [name for name in found if name.startswith("access-control-")]
+
+
+async def test_headers_of_a_taken_delivery(service: Served, redis: Redis) -> None:
+    """Also the answer that has no body says so."""
+    reply = await service.deliver(1)
+
+    assert reply.status == 204
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert await marked(redis) == {1}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//webhooks/hubspot",
+        "/webhooks//hubspot",
+        "/WEBHOOKS/hubspot",
+        "/webhooks/./hubspot",
+        "/x/../webhooks/hubspot",
+        "/webhooks%2Fhubspot",
+        "/webhooks/hubspot;x=1",
+        "/webhooks/hubspot%00",
+        "/webhooks/hubspot%0d%0aX-Evil:%201",
+        "/health/live/../../webhooks/hubspot",
+    ],
+)
+async def test_path_tricks_at_the_front_door(service: Served, redis: Redis, target: str) -> None:
+    """However a path is spelt, an unsigned delivery is taken nowhere."""
+    reply = await service.ask("POST", target, BODY)
+
+    assert reply.status in {400, 401, 404, 405}
+    assert "X-Evil" not in reply.headers
+    assert await redis.dbsize() == 0
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/ops/status",
+        "//ops/status",
+        "/ops//status",
+        "/OPS/status",
+        "/ops/status/",
+        "/ops/%73tatus",
+        "/%6fps/status",
+        "/ops/./status",
+        "/health/../ops/status",
+        "/health/live/..;/ops/status",
+        "/ops/status?token=planted-admin-token",
+    ],
+)
+async def test_path_tricks_at_the_operators_door(service: Served, target: str) -> None:
+    """No spelling of a path leads past the token, and a token in the URL is none."""
+    assert (await service.ask("GET", target)).status in {401, 404}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer planted-admin-toke",
+        "Bearer planted-admin-token2",
+        "Basic planted-admin-token",
+        f"bearer {ADMIN_TOKEN.upper()}",
+        "Bearer \u00e9",
+    ],
+)
+async def test_wrong_tokens(service: Served, shown: str) -> None:
+    """Nothing but the token lets in, and what was shown is not told back."""
+    reply = await service.ask("GET", "/ops/status", headers={"Authorization": shown})
+
+    assert reply.status == 401
+    assert b"planted" not in reply.body.lower()
+    assert ADMIN_TOKEN not in str(reply.headers)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "GZIP"])
+async def test_packed_bodies(service: Served, redis: Redis, coding: str) -> None:
+    """A packed body is refused by its head, signed or not: nothing is ever unpacked."""
+    bomb = gzip.compress(b"[" + b" " * 10_000_000 + b"]")
+    headers = {**signed(bomb), "Content-Encoding": coding}
+
+    reply = await service.ask("POST", WEBHOOK, bomb, headers)
+
+    assert reply.status == 415
+    assert reply.headers["Accept-Encoding"] == "identity"
+    assert await redis.dbsize() == 0
+
+
+async def test_a_body_that_says_it_is_not_packed(service: Served, redis: Redis) -> None:
+    """`identity` is no packing."""
+    headers = {**signed(BODY), "Content-Encoding": "identity"}
+
+    assert (await service.ask("POST", WEBHOOK, BODY, headers)).status == 204
+    assert await marked(redis) == {512}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        f"X: {'a' * 2 * HEAD_BYTES}\r\n",
+        "".join(f"X-{number}: a\r\n" for number in range(1_000)),
+        f"{'a' * 2 * HEAD_BYTES}: x\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 1\r\nContent-Length: 2\r\n",
+        "Content-Length: 99999999999999999999999\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "A\x00B: c\r\n",
+        " folded: x\r\n",
+    ],
+    ids=lambda more: str(more)[:24],
+)
+async def test_floods_and_nonsense_in_the_head(service: Served, more: str) -> None:
+    """A head that is too long, has too many fields or contradicts itself is refused at once."""
+    answer = await raw(service, head(more) + b"\r\n")
+
+    status = int(answer[9:12] or b"400")
+    assert 400 <= status < 500
+    assert (await service.ask("GET", "/health/live")).status == 200
+
+
+async def test_a_long_request_line(service: Served) -> None:
+    """A path or query without end is refused at once."""
+    answer = await raw(service, head(target=f"{WEBHOOK}?{'a' * 2 * HEAD_BYTES}") + b"\r\n")
+
+    assert b" 4" in answer[8:10]
+
+
+async def test_two_lengths_are_one_request(service: Served, redis: Redis) -> None:
+    """What is hidden behind a length that a chunked body contradicts is no request of its own."""
+    hidden = head(f"Content-Length: {len(BODY)}\r\n") + b"\r\n" + BODY
+    both = head(f"Content-Length: {len(hidden) + 5}\r\nTransfer-Encoding: chunked\r\n")
+
+    answer = await raw(service, both + b"\r\n0\r\n\r\n" + hidden)
+
+    assert answer.count(b"HTTP/1.1 204") == 0
+    assert await redis.dbsize() == 0
+
+
+async def test_slow_and_silent_senders(service: Served) -> None:
+    """A head that drips, a body that drips and a connection that says nothing are cut off."""
+    body = head("Content-Length: 1000\r\n") + b"\r\n["
+
+    async def drip(first: bytes, byte: bytes) -> float:
+        began = time.monotonic()
+        async with service.connection() as (reader, writer), asyncio.timeout(20):
+            writer.write(first)
+            reading = asyncio.create_task(read_all(reader))
+            while not reading.done():
+                if byte:
+                    writer.write(byte)
+                await asyncio.wait([reading], timeout=0.2)
+        return time.monotonic() - began
+
+    took = await asyncio.gather(drip(head("X: "), b"a"), drip(body, b" "), drip(b"", b""))
+
+    assert took[0] < HEADER_READ_MS / 1000 + 2
+    assert took[1] < 3
+    assert took[2] < HEADER_READ_MS / 1000 + 2
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_what_is_too_large_is_not_read(service: Served, announced: bool) -> None:  # noqa: FBT001 - a test's parameter
+    """A body over the bound is refused before it is all there, and its connection closed."""
+    if announced:
+        sent = head(f"Content-Length: {MAX_BODY + 1}\r\n") + b"\r\n"
+    else:
+        sent = head("Transfer-Encoding: chunked\r\n") + b"\r\n"
+        sent += (b"%x\r\n" % (MAX_BODY + 1)) + b" " * (MAX_BODY + 1)
+
+    assert b" 413 " in (await raw(service, sent))[:16]
+
+
+async def test_replays(service: Served, redis: Redis) -> None:
+    """A delivery sent again marks what it marked already, and after five minutes it is refused."""
+    headers = signed(BODY)
+    for _ in range(5):
+        assert (await service.ask("POST", WEBHOOK, BODY, headers)).status == 204
+
+    assert await marked(redis) == {512}
+    old = signed(BODY, skew_ms=-300_500)
+    assert (await service.ask("POST", WEBHOOK, BODY, old)).status == 401
+
+
+async def test_forgeries(service: Served, redis: Redis) -> None:
+    """Good parts of other deliveries, put together, sign nothing."""
+    other = json.dumps([notification(666)]).encode()
+    now, then = signed(BODY), signed(BODY, skew_ms=-1_000)
+    stamp = "X-HubSpot-Request-Timestamp"
+    forged: list[tuple[bytes, Mapping[str, str]]] = [
+        (other, now),
+        (BODY, {**now, stamp: then[stamp]}),
+        (BODY, {**now, "X-HubSpot-Signature-v3": now["X-HubSpot-Signature-v3"].lower()}),
+        (BODY, {**now, "X-HubSpot-Signature-v3": f"{now['X-HubSpot-Signature-v3']}=="}),
+        (BODY, signed(BODY, secret=SECRET[:-1])),
+        (BODY, signed(BODY, secret="")),
+    ]
+
+    for body, headers in forged:
+        assert (await service.ask("POST", WEBHOOK, body, headers)).status == 401
+    assert await redis.dbsize() == 0
+
+
+def said(**more: object) -> bytes:
+    """Return a body with one notification that has these as well."""
+    return json.dumps([{**notification(512), **more}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "becomes"),
+    [
+        (b"[" * MAX_BODY, (204, 0, 1)),
+        (b'{"a":' * 3_000_000, (204, 0, 1)),
+        (b"[" + b"1," * 8_000_000 + b"1]", (413, 0, 0)),
+        (b"[" + b"{}," * MOST_NOTIFICATIONS + b"{}]", (413, 0, 0)),
+        (b'"' + b"a" * (MAX_BODY - 2) + b'"', (400, 0, 0)),
+        (b"[" + b" " * (MAX_BODY - 2) + b"]", (204, 0, 0)),
+        (b"\\" * MAX_BODY, (400, 0, 0)),
+        (b'["' + b"\\ud800" * 2_000_000 + b'"', (400, 0, 0)),
+        (said(propertyValue="\\u0000" * 10), (204, 1, 0)),
+        (said(deep=1).replace(b"1}]", b"[" * 400 + b"]" * 400 + b"}]"), (204, 1, 0)),
+        (said(n=1).replace(b'"n": 1', b'"n": 1e999999'), (204, 1, 0)),
+        (said(n=1).replace(b'"n": 1', b'"n": ' + b"9" * 100_000), (204, 1, 0)),
+        (said(objectId=2**63), (204, 0, 1)),
+        (said(objectId=-1), (204, 0, 1)),
+        (said(occurredAt=2**70), (204, 0, 1)),
+        (BODY.replace(b'"objectId": 512', b'"objectId": 7, "objectId": 512'), (204, 1, 0)),
+        (b"\xff\xfe[\x00]\x00", (400, 0, 0)),
+        (b"\xef\xbb\xbf[]", (400, 0, 0)),
+        (BODY.replace(b"CRM_UI", b"\xed\xa0\x80"), (204, 0, 1)),
+        (BODY.replace(b"CRM_UI", b"\\ud800"), (204, 1, 0)),
+    ],
+    ids=lambda value: f"{bytes(value[:20])!r}" if isinstance(value, bytes) else None,
+)
+async def test_deep_huge_and_odd_json(
+    service: Served, redis: Redis, body: bytes, becomes: tuple[int, int, int]
+) -> None:
+    """Even signed, no JSON breaks the service or holds it up: status, calls marked, set aside."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in signed(body).items())
+    began = time.monotonic()
+    length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    answer = await raw(service, head(fields + length) + body)
+
+    assert time.monotonic() - began < 5
+    found = int(answer[9:12]), len(await marked(redis)), await redis.xlen(DEAD)
+    assert found == becomes
+    assert (await service.ask("GET", "/health/live")).status == 200
+
+
+async def test_the_log_after_all_that(service: Served) -> None:
+    """Nothing of all that was an error of ours, and no secret is in the log."""
+    assert "request failed" not in service.log
+    assert "Traceback" not in service.log
+    assert SECRET not in service.log
+    assert ADMIN_TOKEN not in service.log
