@@ -1,8 +1,8 @@
 """Removes an account: tokens, ledger, dead letters and records at once, events where wanted.
 
 In an order that may end anywhere and be begun again: the account is closed first, so that nothing
-more is read of it; claims that are being read are waited for; then all that is known of it goes,
-and every stream gets one notice for its consumers.
+more is read of it; claims and turns that are at it are waited for; then all that is known of it
+goes, and every stream gets one notice for its consumers.
 
 Key, on the ledger's Redis, after the namespace:
 
@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 from jobs.accounts.notices import Removed
 from jobs.accounts.register import Register
 from jobs.accounts.streamed import Deleted, Progress, Streamed
+from jobs.backfill.record import READS
 from jobs.ledger.ledger import Ledger
 from jobs.redis import command
 from jobs.timing import Timing
@@ -30,9 +31,11 @@ WHY: Final = "removed"
 LETTERS_AT_ONCE: Final = 50
 """Dead letters that are looked at in one go; each holds up to 64 KiB."""
 SCAN_STEP: Final = 1_000
-INDEXES: Final = ("reconciliation:due", "backfills")
+INDEXES: Final = ("reconciliation:due", "backfills", "breaker:failing", "breaker:waking")
 """Sorted sets of accounts, beside those of the ledger and of the register."""
 POLL_S: Final = 0.05
+JOB_MS: Final = 60_000
+"""The longest that a job of the live queue takes: it is then ended (`jobs.worker`)."""
 
 
 class Removal(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,11 +82,11 @@ class Remover:
         """Remove an account; `now` deletes its events as well, by reading through the streams."""
         streamed = Streamed(self._streams, self._namespace, portal_id)
         partitions = range(await streamed.partitions())
-        records = sum([await streamed.count(partition) for partition in partitions])
-        if not await self._is_known(portal_id) and not records:
+        if not await self._is_known(portal_id) and not await streamed.count_all(partitions):
             return Removal(portal_id=portal_id, dead_letters=await self._bury(portal_id))
         word = await self._begin(portal_id)
-        await self._end_claims(portal_id)
+        await self._end_work(portal_id)
+        records = await streamed.count_all(partitions)
         marks = await self._forget_ledger(portal_id)
         letters = await self._bury(portal_id)
         events, notice = 0, Removed(self._streams, self._namespace, portal_id, word)
@@ -119,17 +122,20 @@ class Remover:
         word = await command(self._redis, "HGET", self._removing, portal_id)
         return cast("bytes", word).decode()
 
-    async def _end_claims(self, portal_id: int) -> None:
-        """Close the account, and wait for its living claims: they might yet publish.
+    async def _end_work(self, portal_id: int) -> None:
+        """Close the account, and wait for who reads it: they might yet publish, or mark.
 
-        A claim ends with its reads; that of a worker which died, when its lease has run out.
+        A claim ends with its reads, a turn of a collection after a page; that of a worker which
+        died, when its lease has run out.
         """
         timing = self._timing
-        patience_ms = 2 * (timing.lease_ms + timing.request_timeout_ms)
-        deadline = time.monotonic() + patience_ms / 1000
+        leases = (timing.lease_ms, timing.backfill_lease_ms, timing.collection_lease_ms)
+        deadline = time.monotonic() + (JOB_MS + max(leases)) / 1000
         arguments = [str(portal_id), WHY]
-        places = [self._register.key(portal_id), self._register.index]
-        # No event is set here by the processes that end their claims.
+        turns = [f"{self._prefix}backfills:{portal_id}:{reads}" for reads in READS]
+        turns.append(f"{self._prefix}reconciliation:{portal_id}")
+        places = [self._register.key(portal_id), self._register.index, *turns]
+        # No event is set here by the processes that end their work.
         while await self._close(places, arguments) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
 

@@ -1,6 +1,6 @@
 """What the streams' Redis holds of an account: records of its calls, and their events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
 
 import msgspec
@@ -46,6 +46,10 @@ class Streamed:
         """Return how many of the account's calls are known."""
         known = await self._known([self._root(partition)], [str(self._portal_id)])
         return msgspec.convert(known, int)
+
+    async def count_all(self, partitions: Iterable[int]) -> int:
+        """Return how many are known in all these partitions."""
+        return sum([await self.count(partition) for partition in partitions])
 
     async def forget(self, partition: int) -> None:
         """Forget the records: every call of the account is then one that was never seen."""

@@ -18,11 +18,14 @@ async def reread_calls(context: Context, portal_id: int, generation: int) -> Non
     """Mark the portal's known calls for a projection's generation; safe to do twice.
 
     From now on the streams refuse what was read with an older list, also of processes that have
-    not noticed yet.
+    not noticed yet. Nothing is done for an account that is not connected: it has its turn when its
+    list is asked for again.
 
     Raises:
         redis.RedisError: Redis is away; the generation stays unmarked and is asked for again.
     """
+    if not (await context.ledger.door(portal_id)).open:
+        return
     await context.stream.records.adopt(portal_id, generation)
     marked = 0
     chunk: list[Mark] = []

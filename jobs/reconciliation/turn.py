@@ -15,7 +15,8 @@ from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.messages import Door
 from jobs.ledger.wire import BATCH
-from jobs.live.fetch import HAND_BACK_S, portal_outcome
+from jobs.live.fetch import HAND_BACK_S
+from jobs.live.outcomes import portal_outcome
 from jobs.reconciliation.listing import begin_listings, list_page, look_up_unnamed
 from jobs.reconciliation.runs import (
     Rhythm,
@@ -41,9 +42,13 @@ _log = structlog.get_logger(__name__)
 async def reconcile_calls(context: Context, portal_id: int) -> None:
     """Take one turn at the account's reconciliation; another worker's turn is left alone.
 
+    A job that waited until its account was closed, or removed, leaves no trace of it.
+
     Raises:
         redis.RedisError: Redis is away; the turn is taken up again when it is back.
     """
+    if not (await context.ledger.door(portal_id)).open:
+        return
     holder = secrets.token_hex(8)
     held = await context.reconciliations.take(portal_id, holder)
     if held is None:
