@@ -14,8 +14,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """A call claimed this recently is due again only after this long: a burst is one read."""
     pace_ms: int = 250
     """The least time between two claims of one portal that has no full batch waiting."""
-    recent_ms: int = 1_000
-    """How long a settled call's claim time is remembered for the quiet rule."""
+    recent_ms: int = 60_000
+    """How long a settled call is remembered: to be marked again should the streams' Redis lose it,
+    and with the time of its claim, for the quiet rule."""
+    remembered_ms: int = 10_000
+    """How long a service remembers the marks that it has acknowledged."""
+    look_ms: int = 1_000
+    """How often a process looks whether Redis has lost data."""
+    mend_lease_ms: int = 60_000
+    """How long a worker may take to have lost data made again before another one does."""
     ring_horizon_ms: int = 1_000
     """Work due within this long gets a deferred doorbell; later work is left to the sweep."""
     bell_ms: int = 5_000
@@ -52,6 +59,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """How long the verdict "gone" is held when no notification announced it."""
     record_retry_ms: int = 2_000
     """First wait of a call that HubSpot refuses or that does not decode; doubles each time."""
+    paging_keep_ms: int = 600_000
+    """How long half-read associations of a call are kept for the job that reads on."""
+    record_patience_ms: int = 30_000
+    """How long such a call is tried before it is set aside."""
 
     portal_backoff_first_ms: int = 500
     """First sleep of a portal whose API fails; doubles each time."""

@@ -18,17 +18,18 @@ Keys, after the namespace:
 - `ledger:<portal>:due`: sorted set, call -> when it is due
 - `ledger:<portal>:leases`: sorted set, call -> when its lease ends
 - `ledger:<portal>:held`: hash, leased call -> `token:marks since:claimed at`
-- `ledger:<portal>:recent`: sorted set, call settled within the last second -> when it was claimed
+- `ledger:<portal>:recent`: sorted set, call settled within the last minute -> when it was claimed
 - `ledger:<portal>:hints`, `:fresh`: hashes, call -> bucket of hints; fresh ones came during a lease
 - `ledger:<portal>:memo`: hash, call -> what earlier reads found out, as the reader wrote it
 - `ledger:<portal>:bells`: sorted set, doorbell on its way -> when it counts as lost
 - `ledger:<portal>:claims`: sorted set, token of a living claim -> when its lease ends
 
-`calls:dead` belongs to `jobs.ledger.deadletters`.
+`ledger:pulse` and `ledger:pulse:processes` belong to `jobs.pulse.pulse`, `calls:dead` to
+`jobs.ledger.deadletters`.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -37,13 +38,31 @@ from jobs.deadletters.envelope import OPEN, Envelope
 from jobs.hubspot.breaker import breaker_keys
 from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.messages import Bell, Claim, Dead, Door, Mark, Outcome, Verdict
-from jobs.ledger.wire import PACKER, Settled, decode, flatten, limits, pack_marks, pack_verdicts
+from jobs.ledger.wire import (
+    PACKER,
+    Counted,
+    Settled,
+    decode,
+    flatten,
+    limits,
+    pack_marks,
+    pack_verdicts,
+)
+from jobs.pulse.pulse import Pulse
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing
 
 SWEEP_RINGS = 500
 """The most doorbells that one sweep rings."""
+
+T = TypeVar("T")
+
+
+def pulse_of(redis: Redis, namespace: str, timing: Timing) -> Pulse:
+    """Return the pulse of the ledger's Redis, as a process follows it that has just begun."""
+    space = f"{namespace}:" if namespace else ""
+    return Pulse(redis, f"{space}ledger:pulse", timing)
 
 
 class LedgerScript:
@@ -71,25 +90,36 @@ class Ledger:
     """
 
     def __init__(
-        self, redis: Redis, namespace: str, timing: Timing, envelope: Envelope = OPEN
+        self,
+        redis: Redis,
+        namespace: str,
+        timing: Timing,
+        envelope: Envelope = OPEN,
+        *,
+        pulse: Pulse | None = None,
     ) -> None:
         """Use `redis`, whose keys all start with `namespace` and a colon (none if it is empty).
 
-        The bytes of dead letters are kept as `envelope` says.
+        The bytes of dead letters are kept as `envelope` says. Marks, claims and settlements are
+        counted in `pulse`, that of this Redis (`pulse_of`), where there is one.
         """
         space = f"{namespace}:" if namespace else ""
         self._redis = redis
         self._prefix = f"{space}ledger:"
         self._portals = f"{self._prefix}portals"
         self._dead = f"{space}calls:dead"
-        self._constants = (self._prefix, limits(timing, namespace))
+        self._pulse = pulse
+        self._constants = (
+            self._prefix,
+            limits(timing, namespace, process=pulse.process if pulse else ""),
+        )
         self._waking = breaker_keys(namespace).waking
         self._timing = timing
         self._envelope = envelope
-        self._mark = self._script("deadletters/bury", "ledger/marking", "ledger/mark")
-        self._claim = self._script("ledger/claim")
+        self._mark = self._script("pulse/beat", "deadletters/bury", "ledger/marking", "ledger/mark")
+        self._claim = self._script("pulse/beat", "ledger/claim")
         self._renew = self._script("ledger/renew")
-        self._settle = self._script("deadletters/bury", "ledger/settle")
+        self._settle = self._script("pulse/beat", "deadletters/bury", "ledger/settle")
         self._sweep = self._script("ledger/sweep")
         self._portal = Script(redis, "ledger/common", "ledger/doors", "ledger/portal")
 
@@ -113,11 +143,42 @@ class Ledger:
 
         Returns the doorbells that must now be rung.
         """
-        answer = await self._mark(
+        return await self.mark_packed(pack_marks(marks), flatten(dead_letters, self._envelope))
+
+    def pack(
+        self, marks: Sequence[Mark], dead_letters: Sequence[DeadLetter]
+    ) -> tuple[bytes, list[bytes | str]]:
+        """Return marks and dead letters as `mark_packed` takes them, any number of times."""
+        return pack_marks(marks), flatten(dead_letters, self._envelope)
+
+    async def mark_packed(self, marks: bytes, letters: Sequence[bytes | str]) -> list[Bell]:
+        """Do what `mark` does with what `pack` returned."""
+        return await self._commit(
+            self._mark,
             [self._portals, self._dead],
-            [*self._constants, pack_marks(marks), *flatten(dead_letters, self._envelope)],
+            [*self._constants, marks, *letters],
+            Counted[list[Bell]],
         )
-        return decode(answer, list[Bell])
+
+    async def _commit(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[bytes | str | int],
+        kind: type[Counted[T]],
+    ) -> T:
+        """Run a script that commits, and let the pulse hear of it."""
+        if self._pulse is None:
+            return decode(await script(keys, args), kind).body
+        sent = self._pulse.send()
+        try:
+            answer = await script(keys, args)
+        except BaseException as error:
+            self._pulse.broken(sent, error)
+            raise
+        counted = decode(answer, kind)
+        self._pulse.heard(sent, counted.epoch, counted.count)
+        return counted.body
 
     async def claim(self, portal_id: int, bell_id: str = "", *, side_by_side: int = 1) -> Claim:
         """Lease up to `BATCH` due calls of the portal, the oldest first.
@@ -127,10 +188,12 @@ class Ledger:
             bell_id: the doorbell that is answered; empty for none.
             side_by_side: how many claims of this portal may be alive at once.
         """
-        answer = await self._claim(
-            [self._portals], [*self._constants, str(portal_id), bell_id, side_by_side]
+        return await self._commit(
+            self._claim,
+            [self._portals],
+            [*self._constants, str(portal_id), bell_id, side_by_side],
+            Counted[Claim],
         )
-        return decode(answer, Claim)
 
     async def renew(self, portal_id: int, token: str, call_ids: Sequence[str]) -> int:
         """Extend the claim's leases; return how many of the calls it still holds."""
@@ -151,7 +214,8 @@ class Ledger:
 
         A verdict on a call that the claim no longer holds has no effect.
         """
-        answer = await self._settle(
+        settled = await self._commit(
+            self._settle,
             [self._portals, self._dead],
             [
                 *self._constants,
@@ -164,8 +228,9 @@ class Ledger:
                     self._envelope,
                 ),
             ],
+            Counted[Settled],
         )
-        return decode(answer, Settled).bells
+        return settled.bells
 
     async def sweep(self, worker: str, queue: str, running: str = "") -> list[Bell]:
         """Return doorbells for due portals that have none, if it is this worker's turn.

@@ -1,7 +1,7 @@
 """How the ledger's messages travel to its Lua scripts and back: as msgpack, packed here."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -22,6 +22,16 @@ PACKER = msgspec.msgpack.Encoder()
 T = TypeVar("T")
 
 
+class Counted(msgspec.Struct, Generic[T], frozen=True, array_like=True):
+    """The answer of a script that commits."""
+
+    body: T
+    epoch: str
+    """Empty, as the count is 0, for who is not counted."""
+    count: int
+    """See `jobs.pulse.watch`."""
+
+
 class Settled(msgspec.Struct, frozen=True, array_like=True):
     """The answer to a settlement."""
 
@@ -30,8 +40,11 @@ class Settled(msgspec.Struct, frozen=True, array_like=True):
     bells: list[Bell]
 
 
-def limits(timing: Timing, namespace: str) -> bytes:
-    """Return the constants that every script of the ledger is given; times in ms."""
+def limits(timing: Timing, namespace: str, *, process: str = "") -> bytes:
+    """Return the constants that every script of the ledger is given; times in ms.
+
+    Commits are counted for `process`; for nobody if it is empty.
+    """
     return PACKER.encode(
         {
             "batch": BATCH,
@@ -45,6 +58,7 @@ def limits(timing: Timing, namespace: str) -> bytes:
             "letter_words": 2 * FIELDS,
             "lease": timing.lease_ms,
             "pace": timing.pace_ms,
+            "process": process,
             "quiet": timing.quiet_ms,
             "recent": timing.recent_ms,
             "ring_horizon": timing.ring_horizon_ms,

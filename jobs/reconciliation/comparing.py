@@ -33,6 +33,7 @@ class Compared(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
+    clock: int
     generation: int
     compared: list[Compared]
 
@@ -77,6 +78,7 @@ class Comparer:
             batch = {
                 "portal": str(portal_id),
                 "generation": generation,
+                "seen": self._stream.seen(partition),
                 "confirms": confirms,
                 "views": [_pack(views[index]) for index in indices],
             }
@@ -91,6 +93,7 @@ class Comparer:
             answer = _unpacker.decode(msgspec.convert(raw, bytes))
             if answer.generation > generation:
                 raise StaleProjectionError(answer.generation)
+            self._stream.witness(partition, answer.clock)
             found.update(zip(indices, answer.compared, strict=True))
         return [found[index] for index in range(len(views))]
 

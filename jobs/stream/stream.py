@@ -12,6 +12,7 @@ hash tag:
 - `records:{0}...`: see `jobs.stream.records`
 - `refused:{0}:<portal>`: hash, call -> an older state that HubSpot gave, since when and how often;
   rare, expires
+- `pulse:{0}` and `pulse:{0}:processes`: see `jobs.pulse.pulse`
 - `calls:meta`: hash: partitions, schema (the version of the events), stream_max_age (s, 0 = none)
 """
 
@@ -24,6 +25,7 @@ import msgspec
 from callstream_client import events, keys
 from redis.asyncio import Redis
 
+from jobs.pulse.pulse import Pulse
 from jobs.redis import command
 from jobs.scripts import Script
 from jobs.stream.records import Records, State
@@ -97,6 +99,8 @@ class _Answer(msgspec.Struct, frozen=True, array_like=True):
     clock: int
     generation: int
     outcomes: list[Outcome]
+    epoch: str
+    count: int
 
 
 _packer = msgspec.msgpack.Encoder()
@@ -173,9 +177,18 @@ class Stream:
         self._fresh_ms = timing.gone_apart_ms
         self._seen = [0] * partitions
         self.records = Records(redis, namespace, partitions)
+        self.pulses = tuple(
+            Pulse(redis, self._key("pulse", partition), timing) for partition in range(partitions)
+        )
+        """By partition: whether the streams' Redis still has what this process has published."""
         self._ticket = Script(redis, "stream/clock", "stream/ticket")
         self._publish = Script(
-            redis, "stream/clock", "stream/table", "stream/records", "stream/publish"
+            redis,
+            "stream/clock",
+            "stream/table",
+            "stream/records",
+            "pulse/beat",
+            "stream/publish",
         )
 
     async def prepare(self) -> None:
@@ -222,7 +235,7 @@ class Stream:
     async def ticket(self, partition: int) -> int:
         """Return a ticket of the partition, to be taken before a read's first request."""
         answer = await self._ticket([self._key("clock", partition)], [self._seen[partition]])
-        return self._witness(partition, msgspec.convert(answer, int))
+        return self.witness(partition, msgspec.convert(answer, int))
 
     def seen(self, partition: int) -> int:
         """Return the latest clock value that this process has seen of the partition; 0 = none.
@@ -246,9 +259,11 @@ class Stream:
         Raises:
             StaleProjectionError: the partition knows a higher generation.
         """
+        pulse = self.pulses[partition]
         batch = _packer.encode(
             {
                 "portal": str(portal_id),
+                "process": pulse.process,
                 "source": keys.source(self._namespace, portal_id),
                 "schema": events.CALL_EVENT_SCHEMA,
                 "generation": generation,
@@ -259,22 +274,30 @@ class Stream:
                 "candidates": [_pack(candidate) for candidate in candidates],
             }
         )
-        raw = await self._publish(
-            [
-                keys.stream(self._namespace, partition),
-                self._key("clock", partition),
-                self.records.root(partition),
-                f"{self._key('refused', partition)}:{portal_id}",
-            ],
-            [batch],
-        )
+        sent = pulse.send()
+        try:
+            raw = await self._publish(
+                [
+                    keys.stream(self._namespace, partition),
+                    self._key("clock", partition),
+                    self.records.root(partition),
+                    f"{self._key('refused', partition)}:{portal_id}",
+                    pulse.key,
+                ],
+                [batch],
+            )
+        except BaseException as error:
+            pulse.broken(sent, error)
+            raise
         answer = _unpacker.decode(msgspec.convert(raw, bytes))
+        pulse.heard(sent, answer.epoch, answer.count)
         if answer.generation > generation:
             raise StaleProjectionError(answer.generation)
-        self._witness(partition, answer.clock)
+        self.witness(partition, answer.clock)
         return answer.outcomes
 
-    def _witness(self, partition: int, clock: int) -> int:
+    def witness(self, partition: int, clock: int) -> int:
+        """Remember a value of the partition's clock, and return it: later ones will be higher."""
         self._seen[partition] = max(self._seen[partition], clock)
         return clock
 

@@ -1,13 +1,14 @@
--- Claims the portal's oldest due calls for one reader.
+-- Claims the portal's oldest due calls for one reader. Follows common, pulse/beat.
 --
 -- ARGV[3]  portal
 -- ARGV[4]  the doorbell that is answered, or empty
 -- ARGV[5]  how many claims of this portal may be alive side by side
--- Answer   msgpack {token or '', lease end, now, failures in a row, connected at,
---          calls {{call, memo, hints}, ...}, doorbells}
+-- Answer   msgpack {{token or '', lease end, now, failures in a row, connected at,
+--          calls {{call, memo, hints}, ...}, doorbells}, epoch, count}
 --
 -- Atomic because a call must have one reader: taking it from the due set and leasing it is one step.
 
+local epoch, count = beat(prefix .. 'pulse', limits.process)
 local portal, bell, side = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local due_key, leases_key = room(portal, 'due'), room(portal, 'leases')
 
@@ -75,6 +76,6 @@ if may_start then
 end
 rescore(portal, state)
 local connected_at = tonumber(redis.call('HGET', prefix .. portal, 'connected_at') or 0)
-return cmsgpack.pack({
+return cmsgpack.pack({{
   token, lease_end, now, state.failures, connected_at, calls, {ring(portal, state)},
-})
+}, epoch, count})

@@ -1,4 +1,5 @@
--- Ends a claim: says of each of its calls whether it is done, comes back later, or is dead.
+-- Ends a claim: says of each of its calls whether it is done, comes back later, or is dead. Follows
+-- common, pulse/beat, deadletters/bury.
 --
 -- KEYS[2]  the dead letters' stream
 -- ARGV[3]  portal
@@ -8,11 +9,12 @@
 -- ARGV[6]  msgpack {what became of the portal: '' | 'well' | 'failed' | 'waits', sleep in ms, why,
 --          pace of its claims in ms or nil}
 -- ARGV[7]… the fields of the dead letters, in the order of their verdicts
--- Answer   msgpack {calls that the claim no longer held, doorbells to ring}
+-- Answer   msgpack {{calls that the claim no longer held, doorbells to ring}, epoch, count}
 --
 -- Atomic because a mark that came during the lease must make the call due again in the same step
 -- that ends the lease, and a dead letter must be written in the step that forgets its call.
 
+local epoch, count = beat(prefix .. 'pulse', limits.process)
 local portal, token = ARGV[3], ARGV[4]
 
 local function forget(id, ...)
@@ -103,4 +105,4 @@ if state.open and outcome[4] then
   state.pace = outcome[4]
 end
 rescore(portal, state)
-return cmsgpack.pack({lost, {ring(portal, state)}})
+return cmsgpack.pack({{lost, {ring(portal, state)}}, epoch, count})

@@ -3,13 +3,14 @@
 -- KEYS[1]  the partition's clock
 -- KEYS[2]  root of the partition's records
 -- KEYS[3]  hash of the portal's refused states (publish.lua)
--- ARGV[1]  msgpack map: portal, generation (of the projection that was read with), confirms (whether
---          all that makes a state was seen), views: array of maps of call, updated_at (ms), state,
---          and high and low (halves of the digest) where the digest is known
+-- ARGV[1]  msgpack map: portal, generation (of the projection that was read with), seen (highest
+--          clock value the process knows of), confirms (whether all that makes a state was seen),
+--          views: array of maps of call, updated_at (ms), state, and high and low (halves of the
+--          digest) where the digest is known
 --
--- Answers msgpack: generation that the partition knows, and for each view what it is to us and the
--- stamp of its record: `same`, `newer` (HubSpot's time is later than ours), `other`, `unknown`. No
--- views are compared if their generation is older than the partition's.
+-- Answers msgpack: clock, generation that the partition knows, and for each view what it is to us and
+-- the stamp of its record: `same`, `newer` (HubSpot's time is later than ours), `other`, `unknown`.
+-- No views are compared if their generation is older than the partition's.
 --
 -- Without a digest a state is the same if HubSpot's time is not later than ours, and nothing is
 -- known about associations. What is the same is confirmed as rule 3 of publish.lua does; what is not
@@ -21,7 +22,7 @@ local STATES = {live = 0, archived = 1}
 local ERASED = 4
 
 local batch = cmsgpack.unpack(ARGV[1])
-local clock = next_clock(KEYS[1], 0)
+local clock = next_clock(KEYS[1], batch.seen)
 local records = open_records(KEYS[2], batch.portal)
 
 local function is_same(view, record)
@@ -47,9 +48,9 @@ local function compare(view)
 end
 
 if batch.generation < records.own.generation then
-  return cmsgpack.pack({records.own.generation, {}})
+  return cmsgpack.pack({clock, records.own.generation, {}})
 end
 local answers = {}
 for index, view in ipairs(batch.views) do answers[index] = compare(view) end
 keep_clock(KEYS[1], clock)
-return cmsgpack.pack({records.own.generation, answers})
+return cmsgpack.pack({clock, records.own.generation, answers})

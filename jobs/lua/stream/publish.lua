@@ -1,17 +1,19 @@
--- Publishes, out of one batch of reads, what is new. Follows clock, table, records.
+-- Publishes, out of one batch of reads, what is new. Follows clock, table, records, pulse/beat.
 --
 -- KEYS[1]  the partition's stream
 -- KEYS[2]  the partition's clock
 -- KEYS[3]  root of the partition's records; their keys continue it and share its hash tag
 -- KEYS[4]  hash of the portal's refused states: call -> digest (two halves), since when, how often
--- ARGV[1]  msgpack map: portal, source, schema, generation (of the projection that was read with),
+-- KEYS[5]  the partition's pulse
+-- ARGV[1]  msgpack map: portal, process, source, schema, generation (of the projection that was read with),
 --          seen (highest clock value the process knows of), revert_after (ms), fresh (ms that a
 --          call takes at least to be found gone), max_age (ms, 0 = for ever), candidates: array of
 --          maps of call, ticket, updated_at (ms), high and low (halves of the digest), state,
 --          first_type, time, data and, with tracing, traceparent
 --
--- Answers msgpack: clock, generation that the partition knows, and an outcome for each candidate in
--- its order; no outcomes, and nothing was done, if the candidates' generation is older than that.
+-- Answers msgpack: clock, generation that the partition knows, an outcome for each candidate in its
+-- order, epoch and count; no outcomes, and nothing was done, if the candidates' generation is older
+-- than that.
 --
 -- Atomic because a record, the stream and the clock must move together: between looking at a record
 -- and appending an event no other reader's answer may slip in.
@@ -21,6 +23,7 @@ local LIVE, ARCHIVED = STATES.live, STATES.archived
 local INSISTS = 3 -- so often must HubSpot repeat an older state before it is believed
 
 local batch = cmsgpack.unpack(ARGV[1])
+local epoch, count = beat(KEYS[5], batch.process)
 local stream, refused = KEYS[1], KEYS[4]
 local now = server_ms()
 local clock = next_clock(KEYS[2], batch.seen)
@@ -143,7 +146,7 @@ local function decide(candidate)
 end
 
 if batch.generation < records.own.generation then
-  return cmsgpack.pack({clock, records.own.generation, {}})
+  return cmsgpack.pack({clock, records.own.generation, {}, epoch, count})
 end
 if batch.generation > records.own.generation then keep_generation(records, batch.generation) end
 
@@ -157,4 +160,4 @@ keep_clock(KEYS[2], clock)
 if published and batch.max_age > 0 then
   redis.call('XTRIM', stream, 'MINID', '~', string.format('%.0f', now - batch.max_age))
 end
-return cmsgpack.pack({clock, records.own.generation, outcomes})
+return cmsgpack.pack({clock, records.own.generation, outcomes, epoch, count})
