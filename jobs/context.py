@@ -27,6 +27,7 @@ from jobs.reconciliation.missed import Missed
 from jobs.reconciliation.store import Reconciliations
 from jobs.redis import connect
 from jobs.stream.discovery import Discovery
+from jobs.stream.kinds import Kinds
 from jobs.stream.projection import Listed, Projection, Projections
 from jobs.stream.stream import Stream
 from jobs.timing import Timing
@@ -50,6 +51,7 @@ class Context:
     hubspot: HubSpot
     dispositions: Dispositions
     discovery: Discovery
+    kinds: Kinds
     vanishing: Vanishing
     doorbells: Doorbells
     rereads: Rereads
@@ -72,17 +74,22 @@ class Context:
         asked of the collections queue, which takes one such request a generation.
 
         Raises:
-            PortalFailure: all properties are wanted, and HubSpot never said which there are.
+            PortalFailure: all properties or associations are wanted, and HubSpot never said which
+                there are.
             redis.RedisError: Redis is away.
         """
         wanted = Listed(self.settings.call_properties, listed_at=0)
         if ANYONE in wanted.names:
             wanted = await self.discovery.properties(portal_id)
+        linked = Listed(self.settings.call_associations, listed_at=0)
+        if ANYONE in linked.names:
+            linked = await self.kinds.associations(portal_id)
         projection = await self.projections.current(
             portal_id,
             wanted.names,
-            self.settings.call_associations,
+            linked.names,
             listed_at=wanted.listed_at,
+            linked_at=linked.listed_at,
             seen=self._generations.get(portal_id, 0),
         )
         if projection.differs:
@@ -159,6 +166,7 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             hubspot=hubspot,
             dispositions=Dispositions(hubspot.dispositions),
             discovery=Discovery(hubspot, projections),
+            kinds=Kinds(hubspot, projections),
             vanishing=Vanishing(redis, namespace, timing),
             doorbells=Doorbells(live, namespace),
             rereads=Rereads(collections, namespace),

@@ -127,7 +127,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "deals",
         "tickets",
     )
-    """The kinds of object whose associations are read, comma-separated; empty = none."""
+    """The kinds of object whose associations are read, comma-separated; `*` = all that the account
+    defines; empty = none."""
 
     admin_token: Annotated[Secret | None, values.SECRET] = None
     """The bearer token of the operator routes, which answer 403 without one."""

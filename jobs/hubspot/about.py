@@ -1,11 +1,13 @@
-"""What HubSpot says about an account: whose a token is, its call outcomes, its call properties."""
+"""What HubSpot says about an account: whose a token is, what its calls may be and hold."""
 
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from jobs.hubspot.answer import AnswerError
+from jobs.hubspot.kinds import CALLS
 from jobs.hubspot.loose import DECODING, items, loads, members
 
 
@@ -100,3 +102,24 @@ def decode_property_names(raw: bytes) -> tuple[str, ...]:
         raise AnswerError(msg)
     # HubSpot's own names are the same in thousands of accounts.
     return tuple(sys.intern(name) for name in names if isinstance(name, str))
+
+
+def decode_associated_types(raw: bytes) -> tuple[str, ...]:
+    """Return the ids of the object types that the schema of calls names in its associations.
+
+    A pair of types is named once for each kind of association between them, in either direction.
+
+    Raises:
+        AnswerError: it is no schema, or holds an association without both its types.
+    """
+    listed = members(loads(raw)).get("associations")
+    pairs = [(one.get("fromObjectTypeId"), one.get("toObjectTypeId")) for one in _objects(listed)]
+    ids = [type_id for pair in pairs for type_id in pair]
+    if not isinstance(listed, list) or not all(isinstance(one, str) and one for one in ids):
+        msg = "the schema of calls does not list associations with their types"
+        raise AnswerError(msg)
+    return tuple(dict.fromkeys(one for one in ids if isinstance(one, str) and one != CALLS))
+
+
+def _objects(listed: object) -> list[Mapping[str, object]]:
+    return [members(one) for one in items(listed)]

@@ -17,6 +17,7 @@ from jobs.hubspot.schema import (
     RecordError,
     Undecodable,
     decode_account,
+    decode_associated_types,
     decode_association_batch,
     decode_batch,
     decode_call,
@@ -31,6 +32,7 @@ from jobs.hubspot.transport import Answer, Request, Transport
 _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401
 _SERVER_ERROR: Final = 500
+_NOT_THIS_KIND: Final = frozenset({"forbidden", "no_such_path"})
 _LONGEST_LIST: Final = 4_000
 """Characters of property names that a URL may carry; HubSpot answers 414 from a length on that it
 does not document."""
@@ -223,6 +225,23 @@ class HubSpot:
         query = [("archived", _word(flag=archived))]
         answer = await self._ask(portal_id, Request("GET", self._paths.properties, query=query))
         return _decoded(decode_property_names, answer)
+
+    async def associated_types(self, portal_id: int) -> tuple[str, ...]:
+        """Return the ids of the object types that the account's calls can be associated with."""
+        answer = await self._ask(portal_id, Request("GET", self._paths.call_schema))
+        return _decoded(decode_associated_types, answer)
+
+    async def may_associate(self, portal_id: int, kind: str) -> bool:
+        """Tell whether HubSpot lets associations with a kind of object be read, by reading one."""
+        try:
+            await self.read_associations(portal_id, kind, ["1"])
+        except RecordRefused:
+            return False
+        except PortalFailure as failure:
+            if failure.kind in _NOT_THIS_KIND:
+                return False
+            raise
+        return True
 
     def _associations_request(self, to_type: str, cursors: Mapping[str, str | None]) -> Request:
         inputs = [

@@ -38,6 +38,8 @@ class Paths:
         else:
             msg = "HUBSPOT_API_VERSION is neither v3 nor a date version such as 2026-03"
             raise ValueError(msg)
+        self.call_schema = f"/crm-object-schemas/{version}/schemas/calls"
+        """What calls are, the types that they can be associated with among it."""
         self.account = f"/account-info/{version}/details"
         """Whose token it is."""
         self.dispositions = "/calling/v1/dispositions"

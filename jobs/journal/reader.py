@@ -12,6 +12,7 @@ import structlog
 
 from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError, PortalFailure
+from jobs.hubspot.kinds import type_id_of
 from jobs.journal.api import GapError, Pointer
 from jobs.journal.departures import follow
 from jobs.journal.entries import Contents, decode
@@ -19,7 +20,6 @@ from jobs.journal.files import BadFileError
 from jobs.journal.opening import Journal
 from jobs.journal.subscriptions import Wishes, lifecycle, wanted_of
 from jobs.ledger.deadletters import DeadLetter
-from jobs.live.work import OBJECT_TYPES
 from jobs.reconciliation.runs import Ask
 
 CHUNK: Final = 500
@@ -178,6 +178,6 @@ class Reader:
                 _log.info("properties not known yet", portal_id=portal_id, reason=str(error))
                 unsure.add(portal_id)
                 continue
-            types = [OBJECT_TYPES.get(name, name) for name in projection.associations]
+            types = [type_id_of(name) for name in projection.associations]
             wanted += wanted_of(portal_id, projection.properties, types)
         return Wishes(tuple(wanted), frozenset(unsure))

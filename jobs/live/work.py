@@ -1,10 +1,10 @@
 """A claimed call on its way through one round: what was said of it, what becomes of it. Pure."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from jobs.hubspot.kinds import type_id_of
 from jobs.instants import to_ms
 from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.hints import DECISIVE_KINDS, Bucket, Hint, unpack
@@ -31,14 +31,6 @@ RECORD_ATTEMPTS: Final = 4
 
 MOST_CHANGES: Final = 100
 """So many hints of mere changes wait for a read that shows them: as many as an event tells."""
-
-OBJECT_TYPES: Final[Mapping[str, str]] = {
-    "contacts": "0-1",
-    "companies": "0-2",
-    "deals": "0-3",
-    "tickets": "0-5",
-}
-"""HubSpot's object type ids of the association types it has names for."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -114,7 +106,7 @@ def weigh_answer(work: Work, answer: Answer, now: int, timing: Timing) -> Weighe
 def _reading(answer: Answer) -> Reading:
     match answer:
         case Found(call, associations):
-            others = {OBJECT_TYPES.get(kind, kind): ids for kind, ids in associations.items()}
+            others = {type_id_of(kind): ids for kind, ids in associations.items()}
             return Reading("archived" if call.archived else "live", to_ms(call.updated_at), others)
         case Merged():
             return Reading("merged")

@@ -22,6 +22,16 @@ class Lister(Protocol):
         ...
 
 
+def failure_to_list(error: HubSpotError, detail: str) -> PortalFailure:
+    """Return why an account's list is not known, as a failure of the account."""
+    if isinstance(error, PortalFailure):
+        return error
+    # Asked for a list without a parameter of ours, HubSpot can only have refused the account.
+    return PortalFailure(
+        kind="forbidden", detail=detail, status=error.status, category=error.category
+    )
+
+
 class Discovery:
     """The properties of all accounts, as this process knows them."""
 
@@ -47,20 +57,14 @@ class Discovery:
         try:
             return await self._listings.get(portal_id, partial(self._ask, portal_id))
         except HubSpotError as error:
-            listed = await self._projections.listed(portal_id)
+            listed = await self._projections.listed(portal_id, "properties")
             if listed is not None:
                 return listed
             failure = error
-        if isinstance(failure, PortalFailure):
-            raise failure
-        # Asked for a list without a parameter of ours, HubSpot can only have refused the account.
-        detail = "call properties not listed"
-        raise PortalFailure(
-            kind="forbidden", detail=detail, status=failure.status, category=failure.category
-        )
+        raise failure_to_list(failure, "call properties not listed")
 
     async def _ask(self, portal_id: int, last: Listed | None) -> Listed:
-        known = last or await self._projections.listed(portal_id)
+        known = last or await self._projections.listed(portal_id, "properties")
         # Before asking: a list that was asked for later must never look like the earlier one.
         listed_at = await self._projections.now_ms()
         names = set(await self._hubspot.property_names(portal_id))

@@ -6,12 +6,13 @@ one, so a process that still reads an old list cannot undo the work of those tha
 Keys, on the ledger's Redis, after the namespace:
 
 - `projection:<portal>`: hash: generation, from 1; properties and associations, sorted JSON arrays;
-  listed_at, when HubSpot was asked for the properties, 0 if the settings name them; used_at, when a
-  process last wanted this list; both in Redis' epoch ms; marked, the last generation whose full
-  round was marked
+  listed_at and linked_at, when HubSpot was asked for the properties and for the associations, 0 if
+  the settings name them; used_at, when a process last wanted this list; all in Redis' epoch ms;
+  marked, the last generation whose full round was marked
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 from callstream_client import keys
@@ -34,8 +35,13 @@ class Projection(msgspec.Struct, frozen=True):
     """True until `Projections.marked`: the portal's known calls are still to be marked."""
 
 
+What = Literal["properties", "associations"]
+
+_LISTED_AT = {"properties": "listed_at", "associations": "linked_at"}
+
+
 class Listed(msgspec.Struct, frozen=True):
-    """Properties that HubSpot listed for an account."""
+    """What HubSpot listed for an account: its properties, or its kinds of association."""
 
     names: tuple[str, ...]
     listed_at: int
@@ -63,20 +69,21 @@ class Projections:
         self._idle_ms = timing.projection_idle_ms
         self._script = Script(redis, "stream/projection")
 
-    async def current(
+    async def current(  # noqa: PLR0913 - both lists with their times, all but the lists by name
         self,
         portal_id: int,
         properties: Iterable[str],
         associations: Iterable[str],
         *,
         listed_at: int = 0,
+        linked_at: int = 0,
         seen: int = 0,
     ) -> Projection:
         """Return the list to read, which is the wanted one unless others still want another.
 
         A wanted list that is not the held one begins a new generation once no process has wanted
         the held one for `projection_idle_ms`; until then the held one is to be followed. Of two
-        lists of HubSpot's with the same associations the later one holds at once.
+        lists of HubSpot's the later one holds at once, if nothing else differs.
 
         Args:
             portal_id: whose calls.
@@ -84,6 +91,7 @@ class Projections:
             associations: names of the wanted association types, in any order.
             listed_at: when HubSpot was asked for the properties, as `now_ms` told just before; 0
                 if the settings name them.
+            linked_at: likewise for the associations.
             seen: the generation that the streams hold, as `StaleProjectionError` names it; a lower
                 one here means that the ledger's Redis lost data, and a new one is begun.
 
@@ -93,7 +101,14 @@ class Projections:
         answer = msgspec.convert(
             await self._script(
                 [self._key(portal_id)],
-                [_names(properties), _names(associations), self._idle_ms, seen, listed_at],
+                [
+                    _names(properties),
+                    _names(associations),
+                    self._idle_ms,
+                    seen,
+                    listed_at,
+                    linked_at,
+                ],
             ),
             _Answer,
             strict=False,
@@ -106,13 +121,13 @@ class Projections:
             fresh=answer.is_fresh,
         )
 
-    async def listed(self, portal_id: int) -> Listed | None:
-        """Return the properties that are read and that HubSpot listed; None if it listed none.
+    async def listed(self, portal_id: int, what: What) -> Listed | None:
+        """Return what is read and was listed by HubSpot; None if it listed none.
 
         Raises:
             redis.RedisError: Redis is away.
         """
-        held = await command(self._redis, "HMGET", self._key(portal_id), "properties", "listed_at")
+        held = await command(self._redis, "HMGET", self._key(portal_id), what, _LISTED_AT[what])
         names, listed_at = msgspec.convert(held, tuple[bytes | None, bytes | None])
         if names is None or not int(listed_at or 0):
             return None

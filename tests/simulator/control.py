@@ -1,6 +1,6 @@
 """A typed client of the control API, for tests and checkers in another process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -38,6 +38,7 @@ from tests.simulator.orders import (
     ClockOrder,
     CrowdOrder,
     InstallOrder,
+    KindsOrder,
     TargetOrder,
     TrafficOrder,
 )
@@ -253,6 +254,13 @@ class Control:
     async def install(self, *, installed: bool = True, portal_id: int | None = None) -> None:
         """Let an account install or uninstall the webhook app."""
         await self._ask("POST", "/install", object, InstallOrder(installed, portal_id))
+
+    async def kinds(
+        self, *kinds: str, refused: Collection[str] = (), portal_id: int | None = None
+    ) -> None:
+        """Say what an account's calls can be associated with, and what tokens may not read."""
+        order = KindsOrder([*kinds], [*refused], portal_id)
+        await self._ask("POST", "/kinds", object, order)
 
     async def open_account(
         self, portal_id: int, token: str = "", *, installed: bool = True, time_zone: str = ""

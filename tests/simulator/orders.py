@@ -48,6 +48,15 @@ class AccountOrder(msgspec.Struct, frozen=True):
     """Empty = UTC, or as it was."""
 
 
+class KindsOrder(msgspec.Struct, frozen=True):
+    """What calls can be associated with from now on, by plural name."""
+
+    kinds: list[str]
+    refused: list[str] = []
+    """Those of them that tokens may not read."""
+    portal_id: int | None = None
+
+
 class InstallOrder(msgspec.Struct, frozen=True):
     """Install or uninstall the webhook app."""
 

@@ -12,7 +12,7 @@ from tests.simulator.clock import Clock, Timer, iso
 from tests.simulator.limits import zone
 from tests.simulator.model.account import Account
 from tests.simulator.model.calls import Actor, Change, Link
-from tests.simulator.model.kinds import FROM_CALL
+from tests.simulator.model.kinds import FROM_CALL, USUAL
 from tests.simulator.seeds import stream
 
 RECENT = 2_000
@@ -29,9 +29,7 @@ class Life:
         self.rng = rng = stream(seed, account.portal_id, "life")
         self.staff = account.people
         self._edits = believable.edits(rng, self.staff)
-        self._targets = {
-            kind: [rng.randrange(10**9, 10**11) for _ in range(200)] for kind in FROM_CALL
-        }
+        self._targets = {kind: [rng.randrange(10**9, 10**11) for _ in range(200)] for kind in USUAL}
         self._recent: deque[int] = deque(maxlen=RECENT)
         self._open: deque[int] = deque(maxlen=RECENT)
         self._archived: deque[int] = deque(maxlen=RECENT)
@@ -128,7 +126,7 @@ class Life:
 
     def _associate(self) -> bool:
         call_id = self._pick(self._recent)
-        kind = self.rng.choices([*FROM_CALL], (6, 3, 2, 1))[0]
+        kind = self.rng.choices(USUAL, (6, 3, 2, 1))[0]
         return bool(call_id) and self.account.associate(call_id, self._link(kind), self._by())
 
     def _dissociate(self) -> bool:

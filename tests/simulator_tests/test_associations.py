@@ -117,3 +117,48 @@ async def test_archived_calls_may_hide_their_associations(
     assert bool(batch.results) is shown
     assert ("associations" in one.json) is shown
     assert bool(true_call(simulator, account.portal_id, call).associations) is shown
+
+
+async def types_of(api: Api) -> set[str]:
+    """Return the types that the schema of calls names in its associations."""
+    schema = (await api.get("/crm-object-schemas/2026-03/schemas/calls")).json
+    ends = [(one["fromObjectTypeId"], one["toObjectTypeId"]) for one in schema["associations"]]
+    assert all("0-48" in pair for pair in ends)
+    return {type_id for pair in ends for type_id in pair} - {"0-48"}
+
+
+async def test_the_schema_names_the_types(api: Api, account: Account) -> None:
+    """The schema of calls names what they can be associated with, in every version."""
+    assert await types_of(api) == {"0-1", "0-2", "0-3", "0-5"}
+    account.kinds |= {"vehicles"}
+    assert await types_of(api) == {"0-1", "0-2", "0-3", "0-5", "2-3453932"}
+    assert (await api.get("/crm-object-schemas/v3/schemas/0-48")).status == 200
+    assert (await api.get("/crm-object-schemas/v9/schemas/calls")).status == 404
+
+
+async def test_types_that_there_are_not_and_that_may_not_be_read(
+    api: Api, account: Account
+) -> None:
+    """A type that the account does not have is a 400, one that the token may not read a 403."""
+    call = account.create({})
+    batch = {"inputs": [{"id": str(call.id)}]}
+    leads = f"{V4}/calls/leads/batch/read"
+    listing = "/crm/v3/objects/calls?associations=leads"
+    assert (await api.post(leads, batch)).status == 400
+    assert (await api.get(listing)).status == 400
+    account.kinds |= {"leads"}
+    account.associate(call.id, Link("leads", 5, 597))
+    assert (await api.post(leads, batch)).status == 200
+    assert "leads" in (await api.get(listing)).results[0]["associations"]
+    account.refused_kinds = frozenset({"leads"})
+    assert (await api.post(leads, batch)).status == 403
+    assert (await api.get(listing)).status == 403
+
+
+async def test_custom_objects_are_listed_under_another_name(api: Api, account: Account) -> None:
+    """What is asked for by a type's id is listed under its qualified name."""
+    account.kinds |= {"vehicles"}
+    call = account.create({})
+    account.associate(call.id, Link("vehicles", 5, 18))
+    listed = await api.get("/crm/v3/objects/calls?associations=2-3453932")
+    assert [*listed.results[0]["associations"]] == ["p_vehicles"]

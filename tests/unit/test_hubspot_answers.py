@@ -199,3 +199,29 @@ def test_half_a_list_of_properties_is_none(raw: bytes) -> None:
     """A list with a definition that has no name is no list: less would be read for it."""
     with pytest.raises(schema.AnswerError):
         schema.decode_property_names(raw)
+
+
+def test_associated_types() -> None:
+    """Each type on either side of a call's associations is named once, calls themselves not."""
+    pairs = [("0-48", "0-1"), ("0-1", "0-48"), ("0-48", "0-1"), ("2-5", "0-48"), ("0-48", "0-48")]
+    listed = [{"fromObjectTypeId": a, "toObjectTypeId": b, "id": "1"} for a, b in pairs]
+    assert schema.decode_associated_types(body(associations=listed)) == ("0-1", "2-5")
+    assert schema.decode_associated_types(body(associations=[])) == ()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"associations": {"fromObjectTypeId": "0-48", "toObjectTypeId": "0-1"}}',
+        b'{"associations": [{"fromObjectTypeId": "0-48"}]}',
+        b'{"associations": [{"fromObjectTypeId": "0-48", "toObjectTypeId": null}]}',
+        b'{"associations": [null]}',
+    ],
+)
+def test_half_a_schema_is_none(raw: bytes) -> None:
+    """A schema with an association that lacks a type is no schema: less would be read for it."""
+    with pytest.raises(schema.AnswerError):
+        schema.decode_associated_types(raw)

@@ -16,6 +16,7 @@ def all_paths(version: str) -> list[str]:
         paths.account,
         paths.dispositions,
         paths.properties,
+        paths.call_schema,
     ]
 
 
@@ -29,6 +30,7 @@ def test_v3() -> None:
         "/account-info/v3/details",
         "/calling/v1/dispositions",
         "/crm/v3/properties/calls",
+        "/crm-object-schemas/v3/schemas/calls",
     ]
 
 
@@ -43,6 +45,7 @@ def test_date_versions(version: str) -> None:
         f"/account-info/{version}/details",
         "/calling/v1/dispositions",
         f"/crm/properties/{version}/calls",
+        f"/crm-object-schemas/{version}/schemas/calls",
     ]
 
 

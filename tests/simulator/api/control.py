@@ -19,11 +19,13 @@ from tests.simulator.messages import (
     Requests,
 )
 from tests.simulator.model.account import Account, NoSuchCallError
+from tests.simulator.model.kinds import FROM_CALL
 from tests.simulator.orders import (
     AccountOrder,
     BulkOrder,
     CrowdOrder,
     InstallOrder,
+    KindsOrder,
     TrafficOrder,
 )
 from tests.simulator.simulator import Simulator
@@ -82,6 +84,19 @@ async def open_crowd(request: HubSpotRequest, simulator: Here) -> Response[bytes
     order = await body_of(request, CrowdOrder)
     accounts = simulator.open_crowd(order.accounts, order.calls, order.rate)
     return answer([_state(simulator, account.portal_id) for account in accounts])
+
+
+@post("/kinds")
+async def set_kinds(request: HubSpotRequest, simulator: Here) -> Response[bytes]:
+    """Say what an account's calls can be associated with."""
+    order = await body_of(request, KindsOrder)
+    account = account_of(simulator, order.portal_id)
+    unknown = {*order.kinds, *order.refused} - FROM_CALL.keys()
+    if unknown:
+        message = f"no such types: {', '.join(sorted(unknown))}"
+        raise HubSpotError(400, "VALIDATION_ERROR", message)
+    account.kinds, account.refused_kinds = frozenset(order.kinds), frozenset(order.refused)
+    return nothing()
 
 
 @post("/quiet")
@@ -188,6 +203,7 @@ def control_router(simulator: Simulator) -> Router:
             *SETTINGS,
             do_deeds,
             set_traffic,
+            set_kinds,
             import_calls,
             open_crowd,
             wait_until_quiet,

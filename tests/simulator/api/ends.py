@@ -2,10 +2,11 @@
 
 import msgspec
 
-from tests.simulator.answers import invalid, not_found
+from tests.simulator.answers import HubSpotError, invalid, not_found
 from tests.simulator.api.reading import VERSIONS, whole_number
 from tests.simulator.api.writing import actor
 from tests.simulator.caller import Caller, HubSpotRequest, caller_of
+from tests.simulator.faulty import MISSING_SCOPES
 from tests.simulator.model.account import NoSuchCallError
 from tests.simulator.model.calls import Link
 from tests.simulator.model.kinds import FROM_CALL, TO_CALL, plural
@@ -49,7 +50,22 @@ def read_ends(request: HubSpotRequest) -> tuple[Caller, Ends]:
     if (here == "calls") == (there == "calls"):
         message = f"No association types between {here} and {there} are simulated."
         raise invalid(message)
+    check_kind(caller, there if here == "calls" else here)
     return caller, Ends(here, there)
+
+
+def check_kind(caller: Caller, kind: str) -> None:
+    """Let an object type pass that the account has and that the token may read.
+
+    Raises:
+        HubSpotError: 400 or 403.
+    """
+    if kind not in caller.account.kinds:
+        message = f"Unable to infer object type from: {kind}"
+        raise invalid(message)
+    if kind in caller.account.refused_kinds:
+        message = "This app hasn't been granted all required scopes to make this call."
+        raise HubSpotError(403, "MISSING_SCOPES", message, errors=MISSING_SCOPES)
 
 
 def read_pair(request: HubSpotRequest) -> tuple[Caller, Ends, Pair]:

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 from litestar import Response, get
 
 from tests.simulator.answers import Json, answer, invalid, not_found
+from tests.simulator.api.ends import check_kind
 from tests.simulator.api.reading import (
     Query,
     lookup,
@@ -16,7 +17,7 @@ from tests.simulator.api.reading import (
 )
 from tests.simulator.caller import Caller, HubSpotRequest
 from tests.simulator.model.calls import Call
-from tests.simulator.model.kinds import SINGULAR, TYPE_IDS, plural
+from tests.simulator.model.kinds import LISTED_AS, SINGULAR, TYPE_IDS, plural
 from tests.simulator.model.properties import Projection
 from tests.simulator.model.records import project, record
 
@@ -54,14 +55,16 @@ def projection(caller: Caller, query: Query) -> Projection:
     return project(caller.account.definitions, names, query.many("propertiesWithHistory"))
 
 
-def associations(call: Call, kinds: list[str], page: int) -> dict[str, Json]:
+def associations(caller: Caller, call: Call, kinds: list[str]) -> dict[str, Json]:
     """Return the associations of a call as a list or get shows them: one entry per type."""
+    page = caller.simulator.knobs.association_page
     shown: dict[str, Json] = {}
     for kind in kinds:
         name = plural(kind)
         if name is None or name == "calls":
             message = f"Unable to infer object type from: {kind[:80]}"
             raise invalid(message)
+        check_kind(caller, name)
         pairs = [
             {"id": str(target), "type": f"call_to_{SINGULAR[name]}"}
             for target, types in sorted(call.links.get(name, {}).items())
@@ -74,7 +77,7 @@ def associations(call: Call, kinds: list[str], page: int) -> dict[str, Json]:
                 path = f"/crm/v4/objects/0-48/{call.id}/associations/{TYPE_IDS[name]}"
                 link = f"https://api.hubapi.com{path}?after={after}"
                 part["paging"] = {"next": {"after": after, "link": link}}
-            shown[name] = part
+            shown[LISTED_AS.get(name, name)] = part
     return shown
 
 
@@ -83,7 +86,7 @@ def full_record(caller: Caller, call: Call, wanted: Projection, query: Query) ->
     body = record(call, wanted)
     hidden = call.state == "archived" and not caller.simulator.knobs.archived_links
     if (kinds := query.many("associations")) and not hidden:
-        shown = associations(call, kinds, caller.simulator.knobs.association_page)
+        shown = associations(caller, call, kinds)
         if shown:
             body["associations"] = shown
     return body

@@ -7,6 +7,7 @@ from tests.simulator.model.calls import NOTHING, SOMEBODY, Actor, Call, Change, 
 from tests.simulator.model.catalogue import Catalogue
 from tests.simulator.model.definitions import Definition
 from tests.simulator.model.dispositions import DISPOSITIONS
+from tests.simulator.model.kinds import USUAL
 from tests.simulator.model.people import staff
 from tests.simulator.model.sorted import SortedIds
 from tests.simulator.seeds import stream
@@ -52,6 +53,10 @@ class Account:
         """True while a past is made up that nobody is to be notified of."""
         self.catalogue = Catalogue()
         self.dispositions: dict[str, str] = dict(DISPOSITIONS)
+        self.kinds = frozenset(USUAL)
+        """The object types that calls can be associated with, by plural name."""
+        self.refused_kinds: frozenset[str] = frozenset()
+        """Those of them that tokens may not read."""
         self.time_zone = "UTC"
         self.people = staff(stream(seed, portal_id, "people"), 12)
         self._unique: dict[str, dict[str, int]] = {"hs_unique_creation_key": {}}
