@@ -4,9 +4,9 @@ An account whose requests fail sleeps with backoff (`jobs.ledger.ledger`). When 
 have failed and no answer came in between, whoever they belong to, the breaker opens for all
 processes: nothing is asked of HubSpot but a probe now and then, which is the next request that an
 account wants anyway. The first answer closes it, and accounts that sleep for its sake wake up
-within `Timing.ring_horizon_ms`. Failures are answers of 5xx, timeouts and broken connections; an
-account's own 401, 403 or 429 is an answer. With fewer accounts their backoff alone makes few enough
-probes.
+within `Timing.ring_horizon_ms`. Failures are answers of 5xx, timeouts and broken connections, to
+the refresh of a token as well; an account's own 401, 403 or 429 is an answer. With fewer accounts
+their backoff alone makes few enough probes.
 
 The budget's scripts open, probe and close it; the ledger's scripts look whether it is open.
 

@@ -8,7 +8,7 @@ import msgspec
 from jobs.config.values import Secret
 from jobs.hubspot.batches import BATCH, Gathering, batch_of, judge_calls
 from jobs.hubspot.budget import Budget, Kind
-from jobs.hubspot.errors import PortalFailure, RecordRefused
+from jobs.hubspot.errors import FailureKind, PortalFailure, RecordRefused
 from jobs.hubspot.faults import date_ms, fault_of, is_missing
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import AssociationsRead, CallRead, CallsRead, PageRead, SearchRead
@@ -33,6 +33,8 @@ _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401
 _SERVER_ERROR: Final = 500
 _NOT_THIS_KIND: Final = frozenset({"forbidden", "no_such_path"})
+_OUT: Final[frozenset[FailureKind]] = frozenset({"server", "timeout", "transport"})
+"""Failures by which an outage of HubSpot's API shows."""
 _LONGEST_LIST: Final = 4_000
 """Characters of property names that a URL may carry; HubSpot answers 414 from a length on that it
 does not document."""
@@ -261,10 +263,10 @@ class HubSpot:
         kind: Kind = "burst",
     ) -> Answer:
         """Return the answer if it is one of success, or if it may and does say "not found"."""
-        token = await self._accounts.token(portal_id)
+        token = await self._token(portal_id)
         answer = await self._exchange(portal_id, request, token, prepaid=prepaid, kind=kind)
         if answer.status == _UNAUTHORISED:
-            renewed = await self._accounts.token(portal_id, refused=token)
+            renewed = await self._token(portal_id, refused=token)
             if renewed != token:
                 answer = await self._exchange(portal_id, request, renewed, kind=kind)
         if answer.status in _OK or (may_miss and is_missing(answer.status, answer.body)):
@@ -273,6 +275,15 @@ class HubSpot:
         if isinstance(fault, PortalFailure) and fault.kind == "rate_limited":
             fault.retry_after_ms = await self._budget.cool(portal_id, fault, kind)
         raise fault
+
+    async def _token(self, portal_id: int, *, refused: Secret | None = None) -> Secret:
+        """Return a token; one that HubSpot's API fails to give is a sign of an outage like any."""
+        try:
+            return await self._accounts.token(portal_id, refused=refused)
+        except PortalFailure as failure:
+            if failure.kind in _OUT:
+                await self._budget.fail(portal_id)
+            raise
 
     async def _exchange(
         self,
