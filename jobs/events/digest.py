@@ -37,16 +37,14 @@ def of_call(
         archived: HubSpot's flag.
         wanted: names of the properties that are read.
     """
-    names = _tracked(tuple(wanted))
-    if (
-        tuple(properties) == names
-    ):  # as they mostly come from `jobs.events.normalise`: twice as fast
+    names = _tracked(wanted if isinstance(wanted, tuple) else tuple(wanted))
+    if tuple(properties) == names:  # as they mostly come: twice as fast
         values = [pair for pair in properties.items() if pair[1] is not None]
     else:
         get = properties.get
         values = [(name, value) for name in names if (value := get(name)) is not None]
     targets = [
-        (kind, sorted(set(ids)) if len(ids) > 1 else list(ids))
+        (kind, sorted(set(ids)) if len(ids) > 1 else ids)
         for kind, ids in sorted(associations.items())
         if ids
     ]

@@ -7,7 +7,6 @@ from typing import Final
 from callstream_client.events import ORIGINS, Call, CallEventData, Change
 
 from jobs import instants
-from jobs.hubspot import schema
 from jobs.ledger.hints import Bucket, Hint
 
 MAX_CHANGES: Final = 100
@@ -38,7 +37,7 @@ def call_event_data(  # noqa: PLR0913 - the parts of one payload, named by the c
     return CallEventData(
         portal_id=portal_id,
         call_id=call_id,
-        origin=first_origin({hint.origin for hint in said.hints} or {origin}),
+        origin=first_origin([hint.origin for hint in said.hints] or [origin]),
         merged_into=merged_into,
         changes_truncated=said.dropped_until > 0 or len(changes) > MAX_CHANGES,
         changes=changes[-MAX_CHANGES:],
@@ -57,7 +56,7 @@ def first_origin(origins: Collection[str]) -> str:
     return min(origins, key=lambda origin: (_RANK.get(origin, len(_RANK)), origin))
 
 
-def event_time(call: schema.Call | None, said: Bucket, now_ms: int) -> str:
+def event_time(call: Call | None, said: Bucket, now_ms: int) -> str:
     """Return the `time` of an event, which is never used for order.
 
     It is the latest `occurred_at` of the notifications that the event answers; without any, when
@@ -71,8 +70,7 @@ def event_time(call: schema.Call | None, said: Bucket, now_ms: int) -> str:
         return told
     if call is None:
         return instants.to_text(instants.EPOCH + timedelta(milliseconds=now_ms))
-    touched = call.archived_at if call.archived else None
-    return instants.to_text(touched or call.updated_at)
+    return call.archived_at or call.updated_at
 
 
 _RANK: Final = {origin: rank for rank, origin in enumerate(ORIGINS)}

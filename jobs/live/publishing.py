@@ -99,7 +99,7 @@ def _found(offer: Offer, found: Found, setting: Setting, ticket: int) -> Candida
         updated_at_ms=to_ms(call.updated_at),
         state="archived" if call.archived else "live",
         first_type=_first_type(found, said, setting.connected_at),
-        time=event_time(call, said, setting.now),
+        time=event_time(normalised, said, setting.now),
         data=encode_data(data),
     )
 

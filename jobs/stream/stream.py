@@ -18,7 +18,7 @@ hash tag:
 
 import struct
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Final, Literal
 from zlib import crc32
 
 import msgspec
@@ -122,8 +122,14 @@ class _Packed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     state: str
     first_type: str
     time: str
-    data: str
+    data: msgspec.Raw
+    """A text whose UTF-8 is taken over as it is."""
     traceparent: str | None = None
+
+
+_TEXT: Final = struct.Struct(">BI")
+_LONG_TEXT: Final = 0xDB
+"""msgpack's mark of a text whose length has four bytes."""
 
 
 def _pack(candidate: Candidate) -> _Packed:
@@ -137,7 +143,7 @@ def _pack(candidate: Candidate) -> _Packed:
         candidate.state,
         candidate.first_type,
         candidate.time,
-        candidate.data.decode(),
+        msgspec.Raw(_TEXT.pack(_LONG_TEXT, len(candidate.data)) + candidate.data),
         candidate.traceparent,
     )
 

@@ -8,6 +8,7 @@ from callstream_client import events
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.events.normalise import normalise
 from jobs.events.payload import MAX_CHANGES, call_event_data, event_time, first_origin
 from jobs.hubspot import schema
 from jobs.ledger.hints import Bucket, Hint
@@ -112,12 +113,14 @@ def test_time_of_what_was_said(said: Bucket, expected: str) -> None:
 def test_time_of_the_record() -> None:
     """Without notifications the time is when the call was archived, else when it was updated."""
     moment = datetime(2024, 1, 15, 12, tzinfo=UTC)
-    archived = msgspec.structs.replace(RECORD, archived=True, archived_at=moment)
-    assert event_time(archived, Bucket(), NOW_MS) == "2024-01-15T12:00:00.000Z"
-    undated = msgspec.structs.replace(archived, archived_at=None)
-    assert event_time(undated, Bucket(), NOW_MS) == "2024-01-15T11:00:00.000Z"
-    live = msgspec.structs.replace(archived, archived=False)
-    assert event_time(live, Bucket(), NOW_MS) == "2024-01-15T11:00:00.000Z"
+
+    def time_of(*, archived: bool, archived_at: datetime | None) -> str:
+        record = msgspec.structs.replace(RECORD, archived=archived, archived_at=archived_at)
+        return event_time(normalise(record, {}, {}), Bucket(), NOW_MS)
+
+    assert time_of(archived=True, archived_at=moment) == "2024-01-15T12:00:00.000Z"
+    assert time_of(archived=True, archived_at=None) == "2024-01-15T11:00:00.000Z"
+    assert time_of(archived=False, archived_at=moment) == "2024-01-15T11:00:00.000Z"
 
 
 hints = st.builds(
