@@ -20,6 +20,7 @@ from jobs.hubspot.transport import Transport, open_session
 from jobs.journal.opening import Journal, journal_of
 from jobs.ledger.ledger import Ledger
 from jobs.live.latency import Latency
+from jobs.live.paging import Pagings
 from jobs.live.vanishing import Vanishing
 from jobs.queue import Doorbells, Reconciles, Rereads, Turns, connect_queue
 from jobs.reconciliation.comparing import Comparer
@@ -53,6 +54,7 @@ class Context:
     discovery: Discovery
     kinds: Kinds
     vanishing: Vanishing
+    pagings: Pagings
     doorbells: Doorbells
     rereads: Rereads
     reconciles: Reconciles
@@ -168,6 +170,7 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             discovery=Discovery(hubspot, projections),
             kinds=Kinds(hubspot, projections),
             vanishing=Vanishing(redis, namespace, timing),
+            pagings=Pagings(redis, namespace, timing),
             doorbells=Doorbells(live, namespace),
             rereads=Rereads(collections, namespace),
             reconciles=Reconciles(collections, namespace),

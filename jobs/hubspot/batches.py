@@ -1,11 +1,12 @@
 """Judges the answers to batch reads: what each id that was asked for came to."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.hubspot.faults import date_ms
-from jobs.hubspot.reads import AssociationsRead, CallsRead
+from jobs.hubspot.reads import AssociationsRead, Begun, CallsRead
 from jobs.hubspot.refusal import OBJECT_NOT_FOUND
 from jobs.hubspot.schema import (
     AssociationBatch,
@@ -56,14 +57,24 @@ def judge_calls(asked: Sequence[str], batch: CallBatch, answer: Answer) -> Calls
     )
 
 
+_NONE: Final[Mapping[str, Begun]] = MappingProxyType({})
+
+
 class Gathering:
     """The associations of some calls, as they come in page by page."""
 
-    def __init__(self, asked: Sequence[str]) -> None:
-        self._found: dict[str, list[str]] = {call_id: [] for call_id in asked}
+    def __init__(self, asked: Sequence[str], begun: Mapping[str, Begun] = _NONE) -> None:
+        """Gather those of the `asked` calls, and go on where they were `begun` before."""
+        self._found: dict[str, list[str]] = {
+            call_id: [*begun[call_id].ids] if call_id in begun else [] for call_id in asked
+        }
         self._undecodable: list[Undecodable] = []
         self._followed: set[tuple[str, str]] = set()
-        self.cursors: dict[str, str | None] = dict.fromkeys(asked)
+        self.cursors: dict[str, str | None] = {
+            call_id: begun[call_id].after if call_id in begun else None
+            for call_id in asked
+            if call_id not in begun or begun[call_id].after is not None
+        }
         """What to ask for next: call -> its cursor, None for its first page."""
         self.requests = 0
 
@@ -92,8 +103,11 @@ class Gathering:
         self._followed.add((call_id, after))
         self.cursors[call_id] = after
 
-    def read(self) -> AssociationsRead:
+    def read(self, failure: PortalFailure | None = None) -> AssociationsRead:
         """Return what was gathered; raises RecordRefused if a row cannot be told apart.
+
+        Calls with more pages are told apart: half a list looks like removals. `failure` is why
+        their next pages were not read.
 
         A row that cannot be read leaves its call out; one that names none of the calls could be
         about any of them.
@@ -107,8 +121,14 @@ class Gathering:
             ids={
                 call_id: sorted_ids(others)
                 for call_id, others in self._found.items()
+                if call_id not in unknown and call_id not in self.cursors
+            },
+            begun={
+                call_id: Begun(tuple(self._found[call_id]), after)
+                for call_id, after in self.cursors.items()
                 if call_id not in unknown
             },
+            failure=failure,
             undecodable=tuple(self._undecodable),
             requests=self.requests,
         )

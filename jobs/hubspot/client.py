@@ -1,6 +1,7 @@
 """HubSpot's API as the jobs use it: each method is one question, paid for out of the budget."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -11,7 +12,7 @@ from jobs.hubspot.budget import Budget, Kind
 from jobs.hubspot.errors import FailureKind, PortalFailure, RecordRefused
 from jobs.hubspot.faults import date_ms, fault_of, is_missing
 from jobs.hubspot.paths import Paths
-from jobs.hubspot.reads import AssociationsRead, CallRead, CallsRead, PageRead, SearchRead
+from jobs.hubspot.reads import AssociationsRead, Begun, CallRead, CallsRead, PageRead, SearchRead
 from jobs.hubspot.schema import (
     AnswerError,
     RecordError,
@@ -31,6 +32,8 @@ from jobs.hubspot.transport import Answer, Request, Transport
 
 _OK: Final = frozenset({200, 207})
 _UNAUTHORISED: Final = 401
+MOST_PAGES: Final = 30
+"""So many pages of associations are read in one go: a call with more is read over several jobs."""
 _SERVER_ERROR: Final = 500
 _NOT_THIS_KIND: Final = frozenset({"forbidden", "no_such_path"})
 _OUT: Final[frozenset[FailureKind]] = frozenset({"server", "timeout", "transport"})
@@ -126,25 +129,30 @@ class HubSpot:
         return CallRead(call=call, date_ms=found_at, elapsed_ms=took_ms)
 
     async def read_associations(
-        self, portal_id: int, to_type: str, ids: Sequence[str], *, prepaid: bool = False
+        self,
+        portal_id: int,
+        to_type: str,
+        ids: Sequence[str],
+        *,
+        begun: Mapping[str, Begun] = MappingProxyType({}),
+        prepaid: bool = False,
     ) -> AssociationsRead:
-        """Read all associations of up to a hundred calls with one type of object, page by page.
+        """Read the associations of up to a hundred calls with one type of object, page by page.
 
-        Further pages are taken out of the budget one by one. If it is spent in between, nothing of
-        the earlier pages is returned: half a list looks like removals. The failure then tells when
-        there is room for all that were read and one more, so that each attempt comes further.
+        Further pages are taken out of the budget one by one. Calls that need more of them than
+        `MOST_PAGES`, or than could be had, are returned as begun: given again as `begun`, they are
+        read on from there.
         """
-        gathering = Gathering(batch_of(ids))
-        while gathering.cursors:
+        gathering = Gathering(batch_of(ids), begun)
+        while gathering.cursors and gathering.requests < MOST_PAGES:
             request = self._associations_request(to_type, gathering.cursors)
             first = gathering.requests == 0
             try:
                 answer = await self._ask(portal_id, request, prepaid=prepaid and first)
             except PortalFailure as failure:
-                if failure.kind == "budget":
-                    wait_ms = await self._budget.take(portal_id, gathering.requests + 1)
-                    failure.retry_after_ms = max(failure.retry_after_ms or 0, wait_ms)
-                raise
+                if first:
+                    raise
+                return gathering.read(failure)
             gathering.add(_decoded(decode_association_batch, answer), answer.status)
         return gathering.read()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.schema import Call, CallPage, SearchPage, Undecodable
 
 
@@ -38,6 +39,15 @@ class CallRead(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_ms: int
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """Associations of one call with one type of object, as far as they were read."""
+
+    ids: tuple[str, ...]
+    """As answered, repetitions included."""
+    after: str | None = None
+    """The cursor of the next page; None = these are all."""
+
+
 class AssociationsRead(msgspec.Struct, frozen=True, kw_only=True):
     """All associations of some calls with objects of one type."""
 
@@ -45,6 +55,10 @@ class AssociationsRead(msgspec.Struct, frozen=True, kw_only=True):
     """Each call that was asked for -> the other sides, unique, in ascending order."""
     undecodable: tuple[Undecodable, ...]
     """Rows that cannot be read; their calls are not in `ids`."""
+    begun: Mapping[str, Begun] = {}
+    """Calls that have more pages than were read: they are not in `ids`."""
+    failure: PortalFailure | None = None
+    """Why no more were read; None if all were, or as many as one reading takes."""
     requests: int
     """How many it took, pages and all."""
 

@@ -8,11 +8,12 @@ import structlog
 from jobs.context import Context
 from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.ledger.messages import Later, Verdict
+from jobs.live.failing import spoiled
 from jobs.live.publishing import Setting
 from jobs.live.reading import Merged, Missing, Round, Spoiled
 from jobs.live.vanishing import is_suspicious
 from jobs.live.verdicts import Absence, Weighed
-from jobs.live.work import Offer, Work, absent, spoiled, weigh_answer
+from jobs.live.work import Offer, Work, absent, read_on, weigh_answer
 
 _log = structlog.get_logger(__name__)
 
@@ -40,10 +41,14 @@ async def judge(
     missing: list[tuple[Work, Weighed]] = []
     for work in works:
         match read.answers.get(work.call_id):
+            case None if work.call_id in read.begun:
+                verdicts.append(read_on(work))
             case None:
                 verdicts.append(Later(work.call_id))
             case Spoiled() as answer:
-                verdicts.append(spoiled(work, answer, setting.portal_id, context.timing))
+                verdicts.append(
+                    spoiled(work, answer, setting.portal_id, setting.now, context.timing)
+                )
             case answer:
                 weighed = weigh_answer(work, answer, setting.now, context.timing)
                 if isinstance(answer, Missing):

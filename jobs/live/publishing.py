@@ -92,7 +92,7 @@ def _found(offer: Offer, found: Found, setting: Setting, ticket: int) -> Candida
     )
     return Candidate(
         call_id=offer.work.call_id,
-        ticket=ticket,
+        ticket=ticket if found.ticket is None else min(ticket, found.ticket),
         digest=digest.of_call(
             normalised.properties, found.associations, archived=call.archived, wanted=wanted
         ),

@@ -7,12 +7,13 @@ named. A batch that HubSpot refuses is halved until the call to blame stands alo
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.errors import PortalFailure, RecordRefused
-from jobs.hubspot.reads import CallsRead
+from jobs.hubspot.reads import Begun, CallsRead
 from jobs.hubspot.schema import Call, Undecodable
 
 
@@ -22,6 +23,9 @@ class Found(msgspec.Struct, frozen=True):
     call: Call
     associations: Mapping[str, tuple[str, ...]]
     """Ids on the other side by wanted type."""
+    ticket: int | None = None
+    """Where the associations were read over several jobs: the ticket that the first of them took
+    of the call's partition; None = the round's own."""
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -52,40 +56,56 @@ class Round(msgspec.Struct, frozen=True):
     """By call; those that the round did not reach are absent."""
     failure: PortalFailure | None
     """Why it did not reach them."""
+    begun: Mapping[str, Mapping[str, Begun]] = {}
+    """Calls with more associations than were read -> how far they were, by type."""
 
 
-async def read_round(
+async def read_round(  # noqa: PLR0913 - whose calls, which, and what of them
     hubspot: HubSpot,
     portal_id: int,
     ids: Sequence[str],
     properties: Sequence[str],
     association_types: Sequence[str],
+    *,
+    begun: Mapping[str, Mapping[str, Begun]] = MappingProxyType({}),
 ) -> Round:
     """Read the calls; the first requests (one, and one per type) are taken as paid for.
+
+    The associations of calls that are `begun` are read on from where an earlier round ended.
 
     Never raises for HubSpot's sake: a failure ends the round, and what was read is kept.
 
     Raises:
         redis.RedisError: the budget or the tokens cannot be reached.
     """
-    reader = _Reader(hubspot, portal_id, properties)
+    reader = _Reader(hubspot, portal_id, properties, begun)
     failure: PortalFailure | None = None
     try:
         await reader.read(ids, association_types)
     except PortalFailure as error:
         failure = error
-    return Round(reader.answers, failure)
+    return Round(reader.answers, failure or reader.failure, reader.unfinished())
 
 
 class _Reader:
     """Collects the answers of one round, so that a failure half-way loses none of them."""
 
-    def __init__(self, hubspot: HubSpot, portal_id: int, properties: Sequence[str]) -> None:
+    def __init__(
+        self,
+        hubspot: HubSpot,
+        portal_id: int,
+        properties: Sequence[str],
+        begun: Mapping[str, Mapping[str, Begun]],
+    ) -> None:
         self.answers: dict[str, Answer] = {}
         self._hubspot = hubspot
         self._portal_id = portal_id
         self._properties = properties
         self._associations: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._before = begun
+        self._begun: dict[str, dict[str, Begun]] = {}
+        self.failure: PortalFailure | None = None
+        """Why further pages of associations were not read."""
 
     async def read(self, ids: Sequence[str], association_types: Sequence[str]) -> None:
         lives: dict[str, Call] = {}
@@ -99,6 +119,14 @@ class _Reader:
         unread = [call_id for call_id in ids if call_id in missing]
         if unread:
             await self._read_archived(unread, association_types)
+
+    def unfinished(self) -> dict[str, dict[str, Begun]]:
+        """Return the calls with more pages, and with them what is complete of theirs."""
+        found = {call_id: dict(kinds) for call_id, kinds in self._begun.items()}
+        for kind, known in self._associations.items():
+            for call_id in found.keys() & known.keys():
+                found[call_id][kind] = Begun(known[call_id])
+        return found
 
     async def _read_archived(self, ids: Sequence[str], association_types: Sequence[str]) -> None:
         archived: dict[str, Call] = {}
@@ -164,10 +192,18 @@ class _Reader:
         known = self._associations.setdefault(kind, {})
 
         async def read(part: Sequence[str], *, prepaid: bool) -> None:
+            before = {
+                call_id: self._before[call_id][kind]
+                for call_id in part
+                if kind in self._before.get(call_id, {})
+            }
             answer = await self._hubspot.read_associations(
-                self._portal_id, kind, part, prepaid=prepaid
+                self._portal_id, kind, part, begun=before, prepaid=prepaid
             )
             known.update(answer.ids)
+            for call_id, begun in answer.begun.items():
+                self._begun.setdefault(call_id, {})[kind] = begun
+            self.failure = self.failure or answer.failure
             self._spoil(answer.undecodable, "undecodable-associations")
 
         await self._halving(ids, read, prepaid=True)

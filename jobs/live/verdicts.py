@@ -54,6 +54,15 @@ class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
     """The latest `occurred_at` of hints that were too many to keep, in ms; 0 = none."""
     attempts: int = 0
     """How often the record itself failed: HubSpot refused it or it did not decode."""
+    first_error: str = ""
+    """What was wrong the first time."""
+    failed_at: int = 0
+    """When that was, in Redis' epoch ms."""
+    together: int = 0
+    """With how many calls it may be processed at most, after an error that nobody foresaw; 0 = no
+    bound."""
+    paging: bool = False
+    """Whether more of its associations are to be read: see `jobs.live.paging`."""
     overtaken: int = 0
     """How often in a row another reader published first."""
     lagging: int = 0

@@ -1,15 +1,15 @@
 """A claimed call on its way through one round: what was said of it, what becomes of it. Pure."""
 
+import contextlib
 from typing import Final
 
 import msgspec
 
 from jobs.hubspot.kinds import type_id_of
 from jobs.instants import to_ms
-from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.hints import DECISIVE_KINDS, Bucket, Hint, unpack
-from jobs.ledger.messages import ClaimedCall, Dead, Done, Later, Verdict
-from jobs.live.reading import Answer, Found, Merged, Missing, Spoiled
+from jobs.ledger.messages import ClaimedCall, Done, Later, Verdict
+from jobs.live.reading import Answer, Found, Merged, Missing
 from jobs.live.verdicts import (
     Absence,
     Memo,
@@ -25,9 +25,6 @@ from jobs.live.verdicts import (
 )
 from jobs.stream.stream import Lagging, Outcome, Overtaken, Published
 from jobs.timing import Timing
-
-RECORD_ATTEMPTS: Final = 4
-"""A record that fails this often in a row is set aside."""
 
 MOST_CHANGES: Final = 100
 """So many hints of mere changes wait for a read that shows them: as many as an event tells."""
@@ -61,8 +58,15 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def open_work(claimed: ClaimedCall) -> Work:
-    """Return the claimed call with memo and hints decoded."""
-    memo, bucket = decode_memo(claimed.memo), unpack(claimed.hints)
+    """Return the claimed call with memo and hints decoded.
+
+    What cannot be decoded counts as not said: the call is read in any case.
+    """
+    memo, bucket = Memo(), Bucket()
+    with contextlib.suppress(ValueError):
+        memo = decode_memo(claimed.memo)
+    with contextlib.suppress(ValueError):
+        bucket = unpack(claimed.hints)
     hints = memo.hints + bucket.hints
     if bucket.dropped_until:
         hints += (Hint("", bucket.dropped_until),)
@@ -136,6 +140,14 @@ def absent(
     return absence, Later(work.call_id, wait_ms, encode_memo(memo))
 
 
+def read_on(work: Work) -> Later:
+    """Return the verdict on a call with more associations than one job reads."""
+    memo = msgspec.structs.replace(
+        work.memo, hints=work.hints, dropped_until=work.dropped_until, paging=True
+    )
+    return Later(work.call_id, 0, encode_memo(memo))
+
+
 def after_publishing(offer: Offer, outcome: Outcome, timing: Timing) -> Verdict:
     """Return the verdict on a call whose state was offered to the stream."""
     work, weighed = offer.work, offer.weighed
@@ -157,27 +169,6 @@ def after_publishing(offer: Offer, outcome: Outcome, timing: Timing) -> Verdict:
                     unmet = tuple(msgspec.structs.replace(hint, found="") for hint in unmet)
                 return Later(work.call_id, weighed.wait_ms, encode_memo(Memo(unmet)))
             return Done(work.call_id)
-
-
-def spoiled(work: Work, answer: Spoiled, portal_id: int, timing: Timing) -> Verdict:
-    """Return the verdict on a call that alone cannot be read: a few attempts, then set aside."""
-    attempts = work.memo.attempts + 1
-    if attempts < RECORD_ATTEMPTS:
-        wait_ms = doubling(attempts, timing.record_retry_ms, timing.portal_backoff_last_ms)
-        memo = msgspec.structs.replace(
-            work.memo, hints=work.hints, dropped_until=work.dropped_until, attempts=attempts
-        )
-        return Later(work.call_id, wait_ms, encode_memo(memo))
-    letter = DeadLetter(
-        reason=answer.reason,
-        error=answer.error,
-        raw=answer.raw,
-        origin=work.hints[0].origin if work.hints else "webhook",
-        portal_id=portal_id,
-        call_id=work.call_id,
-        attempts=attempts,
-    )
-    return Dead(work.call_id, letter)
 
 
 def _kept(work: Work, hints: tuple[Hint, ...]) -> Memo:

@@ -15,7 +15,8 @@ from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.messages import Door
 from jobs.ledger.wire import BATCH
-from jobs.live.fetch import HAND_BACK_S, portal_outcome
+from jobs.live.fetch import HAND_BACK_S
+from jobs.live.outcomes import portal_outcome
 from jobs.reconciliation.listing import begin_listings, list_page, look_up_unnamed
 from jobs.reconciliation.runs import (
     Rhythm,

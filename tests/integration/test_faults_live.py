@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from jobs.ledger.hints import Hint
 from jobs.live.sweep import connect_static
-from jobs.live.work import RECORD_ATTEMPTS
+from jobs.live.failing import RECORD_ATTEMPTS
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.desk import QUICK, Desk
@@ -87,6 +87,7 @@ async def test_unknown_absences_are_no_alarm(desk: Desk, control: Control) -> No
 
 async def test_nameless_record_is_set_aside(desk: Desk, control: Control) -> None:
     """A record that HubSpot answers without a usable id holds up no other call."""
+    desk.set_timing(replace(QUICK, record_patience_ms=1))
     good = await control.create(TITLE, portal_id=desk.portal_id)
     bad = await control.create(TITLE, portal_id=desk.portal_id)
     nameless = '{"id": "x", "properties": {}}'

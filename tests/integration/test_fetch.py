@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from jobs.hubspot.dispositions import DEFAULTS, Dispositions
 from jobs.hubspot.listings import RETRY_S
 from jobs.ledger.hints import Hint
-from jobs.live.work import RECORD_ATTEMPTS
+from jobs.live.failing import RECORD_ATTEMPTS
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Effect, Fault
 from tests.support.desk import QUICK, Desk
@@ -269,6 +269,7 @@ async def test_retry_after_is_obeyed(desk: Desk, control: Control) -> None:
 
 async def test_refused_call_is_found_by_halving(desk: Desk, control: Control) -> None:
     """One call that HubSpot refuses does not hold up the others of its batch."""
+    desk.set_timing(replace(QUICK, record_patience_ms=1))
     good = [await control.create(TITLE, portal_id=desk.portal_id) for _ in range(4)]
     bad = await control.create(TITLE, portal_id=desk.portal_id)
     await control.fault(

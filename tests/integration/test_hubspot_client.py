@@ -1,6 +1,5 @@
 """The client against the stand-in: what each question brings, what it costs, how it fails."""
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from functools import partial
@@ -12,7 +11,7 @@ from redis.asyncio import Redis
 from jobs.accounts.static import StaticAccount
 from jobs.config.values import Secret
 from jobs.hubspot.budget import Budget
-from jobs.hubspot.client import HubSpot
+from jobs.hubspot.client import MOST_PAGES, HubSpot
 from jobs.hubspot.dispositions import DEFAULTS
 from jobs.hubspot.errors import FailureKind, HubSpotError, PortalFailure, RecordRefused
 from jobs.hubspot.identity import Identity
@@ -322,8 +321,9 @@ async def test_nothing_is_asked_beyond_the_budget(world: World) -> None:
 
 
 async def test_further_pages_are_paid_for(world: World) -> None:
-    """Prepaid is the first page; if the budget ends in between, half a list is not returned."""
+    """Prepaid is the first page; if the budget ends in between, half a list is only begun."""
     many = await world.create("Many", contacts=[1, 2, 3, 4, 5])
+    one = await world.create("One", contacts=[7])
     await world.control.turn(rate_limit=20, association_page=2)
     client = world.client()
     await client.read_calls(world.portal_id, [many], TITLE)
@@ -332,26 +332,28 @@ async def test_further_pages_are_paid_for(world: World) -> None:
         taken += 1
     assert taken == 18
 
-    with pytest.raises(PortalFailure) as caught:
-        await client.read_associations(world.portal_id, "contacts", [many], prepaid=True)
-    assert caught.value.kind == "budget"
+    read = await client.read_associations(world.portal_id, "contacts", [many, one], prepaid=True)
+    assert read.failure is not None
+    assert (read.failure.kind, read.requests) == ("budget", 1)
+    assert read.ids == {one: ("7",)}
+    assert read.begun[many].ids == ("1", "2")
 
 
-async def test_many_pages_wait_for_room_for_all(world: World) -> None:
-    """Pages that the budget cut off wait until there is room for those before them as well."""
-    many = await world.create("Many", contacts=[1, 2, 3, 4, 5])
-    await world.control.turn(rate_limit=20, association_page=2)
+async def test_half_read_associations_are_read_on(world: World) -> None:
+    """What was begun is read on from its cursor, beside calls that are read from the beginning."""
+    numbers = list(range(1, 2 * MOST_PAGES + 6))
+    many = await world.create("Many", contacts=numbers)
+    one = await world.create("One", contacts=[7])
     client = world.client()
-    await client.read_calls(world.portal_id, [many], TITLE)
-    await asyncio.sleep(0.2)
-    for _ in range(16):
-        assert await world.budget.take(world.portal_id) == 0
-
-    with pytest.raises(PortalFailure) as caught:
-        await client.read_associations(world.portal_id, "contacts", [many], prepaid=True)
-    for_one_ms = await world.budget.take(world.portal_id)
-    assert caught.value.retry_after_ms is not None
-    assert caught.value.retry_after_ms > for_one_ms + 100
+    first = await client.read_associations(world.portal_id, "contacts", [many])
+    assert (first.requests, first.ids, first.failure) == (MOST_PAGES, {}, None)
+    asked = await world.asked()
+    rest = await client.read_associations(
+        world.portal_id, "contacts", [many, one], begun=first.begun
+    )
+    assert rest.ids == {many: tuple(map(str, numbers)), one: ("7",)}
+    assert rest.begun == {}
+    assert await world.asked() - asked == 3
 
 
 async def test_a_429_cools_the_account(world: World) -> None:
