@@ -3,11 +3,9 @@
 One run of `--calls` calls within a limit of `--limit` requests in 10 s, set so high that a million
 takes minutes: the cost of a page in each tenth of the run, the memory of worker and stand-in, the
 rate against what the limit allows, and what the records take in Redis. Then, unless `--rounds 0`,
-the same calls side by side with what others would use, without a limit; `--peers` names a Python
-where those are installed:
-
-    python -m venv /tmp/peers
-    /tmp/peers/bin/pip install hubspot-api-client tap-hubspot 'redis[hiredis]'
+the same calls side by side with what others would use, without a limit: each of these gets a
+virtual environment of its own under `build/bench/peers`, filled by pip; one that pip cannot fill is
+left out.
 """
 
 import argparse
@@ -19,8 +17,9 @@ from rich.console import Console
 
 from jobs.backfill.record import UNFINISHED, Run
 from tests.bench.collecting import Figures, Rig, rig
+from tests.bench.peers.environments import SDK, TAP
 from tests.bench.sheet import Row, hand_in
-from tests.bench.side_by_side import Peer, compare
+from tests.bench.side_by_side import compare
 
 RESERVE: Final = 0.1
 """BUDGET_RESERVE, by default: what is left to others of a limit."""
@@ -82,20 +81,19 @@ async def _whole(bench: Rig, run: Run, limit: int, before: int) -> Row:
     }
 
 
-async def resources(calls: int, rounds: int, peers: str | None) -> list[Row]:
+async def resources(calls: int, rounds: int) -> list[Row]:
     """Measure a backfill side by side with the peers, in turn."""
     async with rig(NO_LIMIT) as bench:
         await bench.hubspot.bulk_all(calls)
-        found = [Peer("hubspot-api-client", "sdk"), Peer("tap-hubspot", "tap")]
-        return await compare(bench, rounds, peers, found, console)
+        return await compare(bench, rounds, (SDK, TAP), console)
 
 
-async def measure(calls: int, limit: int, side: int, rounds: int, peers: str | None) -> None:
+async def measure(calls: int, limit: int, side: int, rounds: int) -> None:
     """Measure all of it; each part leaves a sheet."""
     if calls:
         hand_in("backfill", await steady(calls, limit))
     if rounds:
-        hand_in("backfill_side_by_side", await resources(side, rounds, peers))
+        hand_in("backfill", await resources(side, rounds), part="side-by-side")
 
 
 def main() -> None:
@@ -105,10 +103,9 @@ def main() -> None:
     add("--calls", type=int, default=1_000_000, help="calls of the long run; 0 leaves it out")
     add("--limit", type=int, default=600, help="requests in 10 s that the stand-in allows")
     add("--side-by-side", type=int, default=20_000, help="calls of each run beside the peers")
-    add("--rounds", type=int, default=3, help="runs of each beside the others; 0 leaves them out")
-    add("--peers", help="a Python that has the peers")
+    add("--rounds", type=int, default=5, help="runs of each beside the others; 0 leaves them out")
     args = parser.parse_args()
-    asyncio.run(measure(args.calls, args.limit, args.side_by_side, args.rounds, args.peers))
+    asyncio.run(measure(args.calls, args.limit, args.side_by_side, args.rounds))
 
 
 if __name__ == "__main__":

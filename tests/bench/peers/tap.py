@@ -5,18 +5,16 @@ page by page is run on the calls listing instead, and each record that it would 
 message is appended, a hundred to a pipeline, which costs it less than a target in another process.
 
 `python -m tests.bench.peers.tap API_URL TOKEN REDIS_URL STREAM PROPERTIES ASSOCIATIONS`, where
-`tap-hubspot` and `redis[hiredis]` are installed; prints a JSON object: calls, cpu_s (of the pages,
-not of the start).
+`tap.txt` is installed; prints what `tests.bench.peers.told` says.
 """
 
 import importlib
-import json
 import logging
 import sys
-import time
 from typing import Any
 
 from tests.bench.peers.envelope import entry
+from tests.bench.peers.told import Told
 
 BATCH = 100
 TIME = {"type": ["null", "string"], "format": "date-time"}
@@ -103,7 +101,7 @@ def main(api_url: str, token: str, redis_url: str, stream: str, *names: str) -> 
         "properties": ",".join(properties),
         "archived": False,
     }
-    began = time.process_time()
+    told = Told("tap-hubspot", "redis", "hiredis")
     tap.sync_custom_objects(
         stream_id="calls",
         primary_key="id",
@@ -114,7 +112,7 @@ def main(api_url: str, token: str, redis_url: str, stream: str, *names: str) -> 
         is_custom_object=True,
     )
     target.flush()
-    print(json.dumps({"calls": target.calls, "cpu_s": time.process_time() - began}))  # noqa: T201
+    told.print(target.calls)
 
 
 if __name__ == "__main__":
