@@ -1,7 +1,8 @@
 """Keeps a task alive that a process cannot do without."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -24,3 +25,15 @@ async def outlive(
             await asyncio.sleep(pause_s)
         else:
             return
+
+
+@asynccontextmanager
+async def running(**works: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    """Do all of it beside the block, whatever happens to it, and end it with the block."""
+    tasks = [asyncio.create_task(outlive(name, work)) for name, work in works.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,6 +21,7 @@ from jobs.backfill.pages import cost_of, read_page
 from jobs.backfill.publication import letters, publish_page
 from jobs.backfill.record import ACTIVE, Change, Reads, goes_in_a_circle, moved
 from jobs.context import Context
+from jobs.headroom import WORD
 from jobs.hubspot.errors import HubSpotError, PortalFailure, RecordRefused
 from jobs.live.publishing import Setting, take_every_ticket, tickets_seen
 from jobs.stream.projection import Projection
@@ -29,6 +30,7 @@ from jobs.stream.stream import StaleProjectionError
 HAND_BACK_S: Final = 2.0
 """How long a turn that is told to stop may take to give the run back."""
 
+_NO_ROOM: Final = Rest(5_000, WORD)
 _UNTOLD: Final = frozenset({"forbidden", "no_such_path", "undecodable"})
 """Failures by which HubSpot does not say whose a token is, and would not the next time."""
 
@@ -87,6 +89,8 @@ async def _pages(context: Context, hold: Hold) -> Rest | None:
         await _look_around(context, hold)
     tickets = await take_every_ticket(context.stream)
     while True:
+        if context.streams_room.tight:
+            return _NO_ROOM
         wait_ms = await context.budget.take(
             hold.run.portal_id,
             cost_of(ground.projection),
@@ -105,6 +109,8 @@ async def _pages(context: Context, hold: Hold) -> Rest | None:
 
 async def _ground(context: Context, portal_id: int) -> _Ground | Rest:
     """Return what the turn's pages have in common, or why there are none now."""
+    if context.streams_room.tight:
+        return _NO_ROOM
     door = await context.ledger.door(portal_id)
     if not door.open:
         return Rest(context.timing.portal_backoff_last_ms, door.why or "not connected")

@@ -36,6 +36,9 @@ async def _read(context: Context, reader: Reader) -> None:
     timing, failures = context.timing, 0
     while True:
         wait_ms = timing.journal_poll_ms
+        if context.ledger_room.tight:  # the journal keeps for three days what is not read
+            await asyncio.sleep(wait_ms / 1000)
+            continue
         try:
             async with asyncio.timeout(timing.journal_step_ms / 1000):
                 step = await reader.step()

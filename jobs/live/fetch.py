@@ -23,10 +23,13 @@ async def fetch_calls(context: Context, portal_id: int, bell_id: str) -> None:
     """Answer a doorbell: take one claim of the portal's due calls through to the stream.
 
     A call that cannot be settled now goes back to the ledger with a time; nothing waits in here.
+    Without room for what would be published nothing is claimed; the sweep rings again later.
 
     Raises:
         redis.RedisError: Redis is away; the lease ends by itself and the sweep rings again.
     """
+    if context.streams_room.tight:
+        return
     allowed = side_by_side(
         context.budget.spending(portal_id).rate, context.latency.mean_ms, context.slots
     )

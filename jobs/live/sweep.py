@@ -36,7 +36,8 @@ async def sweep_forever(context: Context, worker: str) -> None:
             if time.monotonic() - beaten_at >= beat_s:
                 await context.ledger.beat(worker, context.slots)
                 beaten_at = time.monotonic()
-            await context.doorbells.ring(await context.ledger.sweep(worker, queue, RUNNING))
+            if not context.streams_room.tight:
+                await context.doorbells.ring(await context.ledger.sweep(worker, queue, RUNNING))
             failures = 0
         except (RedisError, OSError) as error:
             failures += 1

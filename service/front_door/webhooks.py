@@ -15,6 +15,7 @@ from litestar import Litestar, asgi
 from litestar.enums import ScopeType
 from litestar.types import HTTPScope, Receive, Scope, Send
 
+from jobs.headroom import WORD, Headroom
 from service.front_door.body import BodyReader, DisconnectedError
 from service.front_door.counters import FrontDoorCounters
 from service.front_door.json_elements import OvercrowdedBodyError, UnreadableBodyError
@@ -36,16 +37,21 @@ _TELLING = frozenset({Reason.MISSING, Reason.MALFORMED, Reason.STALE})
 class FrontDoor:
     """Takes HubSpot's deliveries in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the door, the optional ones named
         self,
         verifier: Verifier,
         committer: Committer,
         bodies: BodyReader,
         counters: FrontDoorCounters,
         *,
+        headroom: Headroom | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Verify by `verifier` at `clock`'s time (epoch s) and commit through `committer`."""
+        """Verify by `verifier` at `clock`'s time (epoch s) and commit through `committer`.
+
+        Nothing is taken while there is no `headroom`; None = there always is.
+        """
+        self._headroom = headroom
         self._verifier = verifier
         self._committer = committer
         self._bodies = bodies
@@ -81,6 +87,9 @@ class FrontDoor:
         )
         if not verdict.accepted:
             raise RefusedError(self._rejected(verdict))
+        if self._headroom is not None and self._headroom.tight:
+            self._counters.unmarked[WORD] += 1
+            raise RefusedError(retry_later(f"not taken: {WORD}"))
         try:
             batch = decode(body)
         except UnreadableBodyError as error:
