@@ -16,6 +16,7 @@ end
 redis.call('UNLINK', prefix .. portal)
 redis.call('ZREM', portals_key, portal)
 redis.call('SREM', prefix .. 'strangers', portal)
+redis.call('HDEL', prefix .. 'given-up', portal, portal .. ':at')
 redis.call('SREM', prefix .. 'newcomers', portal)
 for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
 return marked
