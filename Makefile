@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install run test check format bench lock settings clean
+.PHONY: help install run test check format bench chaos lock settings clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ format: install ## rewrite the code in the project's format
 
 bench: install ## measure change to stream; writes JSON and prints a table
 	$(BIN)/python -m tests.bench
+
+chaos: install ## break everything, one fault after the other; ARGS="--seeds 1,2,3" or names of windows
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 lock: install ## resolve the dependencies with hashes; UPGRADE=1 takes the newest of everything
 	$(BIN)/python -m tests.checks.locks --write $(if $(UPGRADE),--upgrade)
