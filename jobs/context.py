@@ -1,8 +1,9 @@
 """What a worker builds once at its start and hands down to its jobs."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -12,6 +13,7 @@ from jobs.backfill.runs import Runs
 from jobs.config.settings import Settings
 from jobs.config.values import ANYONE
 from jobs.deadletters.envelope import Envelope
+from jobs.headroom import Headroom
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import HubSpot
 from jobs.hubspot.dispositions import Dispositions
@@ -23,6 +25,7 @@ from jobs.ledger.ledger import Ledger
 from jobs.live.latency import Latency
 from jobs.live.paging import Pagings
 from jobs.live.vanishing import Vanishing
+from jobs.outliving import running
 from jobs.queue import Doorbells, Reconciles, Rereads, Turns, connect_queue
 from jobs.reconciliation.comparing import Comparer
 from jobs.reconciliation.missed import Missed
@@ -32,6 +35,7 @@ from jobs.stream.discovery import Discovery
 from jobs.stream.kinds import Kinds
 from jobs.stream.projection import Listed, Projection, Projections
 from jobs.stream.stream import Stream
+from jobs.stream.trimming import trim_aged
 from jobs.timing import Timing
 
 _log = structlog.get_logger(__name__)
@@ -68,6 +72,9 @@ class Context:
     journal: Journal | None
     """None if the settings name no app that may read it."""
     latency: Latency
+    ledger_room: Headroom
+    streams_room: Headroom
+    """The same where one Redis holds both."""
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
 
@@ -158,6 +165,22 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
         )
         await stream.prepare()
         projections = Projections(redis, namespace, timing)
+        streams_room = Headroom(streams, "streams", timing)
+        trim = partial(
+            trim_aged,
+            streams,
+            namespace,
+            settings.stream_partitions,
+            settings.stream_max_age * 1000,
+        )
+        ledger_room = streams_room
+        watches: dict[str, Callable[[], Awaitable[None]]] = {
+            "streams_room": partial(streams_room.watch, trim)
+        }
+        if streams_url != settings.redis_url:
+            ledger_room = Headroom(redis, "ledger", timing)
+            watches["ledger_room"] = ledger_room.watch
+        await stack.enter_async_context(running(**watches))
         yield Context(
             settings=settings,
             timing=timing,
@@ -184,4 +207,6 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             turns=Turns(collections, namespace),
             journal=journal_of(settings, redis, session, transport, timing),
             latency=Latency(),
+            ledger_room=ledger_room,
+            streams_room=streams_room,
         )

@@ -15,7 +15,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from functools import partial
 from typing import Any, Final, cast
 
@@ -41,7 +41,7 @@ from jobs.live.sweep import (
     tell_strangers,
 )
 from jobs.live.verdicts import doubling
-from jobs.outliving import outlive
+from jobs.outliving import running
 from jobs.queue import (
     COLLECT_CALLS,
     FETCH_CALLS,
@@ -162,7 +162,7 @@ async def _tasks(context: Context) -> AsyncGenerator[None]:
     """Own the tasks beside the live queue's jobs."""
     worker = _name()
     try:
-        async with _running(
+        async with running(
             sweep=partial(sweep_forever, context, worker),
             connection=partial(connect_static, context),
             strangers=partial(tell_strangers, context),
@@ -177,24 +177,12 @@ async def _tasks(context: Context) -> AsyncGenerator[None]:
 @contextlib.asynccontextmanager
 async def _collection_tasks(context: Context) -> AsyncGenerator[None]:
     """Own the tasks beside the collections queue's jobs."""
-    async with _running(
+    async with running(
         reconciliations=partial(schedule_forever, context, _name()),
         backfills=partial(restart_forever, context),
         journal=partial(read_forever, context, _name()),
     ):
         yield
-
-
-@contextlib.asynccontextmanager
-async def _running(**works: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """Do all of it beside the block, whatever happens to it, and end it with the block."""
-    tasks = [asyncio.create_task(outlive(name, work)) for name, work in works.items()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _name() -> str:
