@@ -13,7 +13,7 @@ from jobs.live.publishing import Setting
 from jobs.live.reading import Merged, Missing, Round, Spoiled
 from jobs.live.vanishing import is_suspicious
 from jobs.live.verdicts import Absence, Weighed
-from jobs.live.work import Offer, Work, absent, read_on, weigh_answer
+from jobs.live.work import Offer, Work, absent, read_on, weigh_answer, withheld
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +53,8 @@ async def judge(
                 weighed = weigh_answer(work, answer, setting.now, context.timing)
                 if isinstance(answer, Missing):
                     missing.append((work, weighed))
+                elif waits := withheld(work, answer, weighed):
+                    verdicts.append(waits)
                 else:
                     offers.append(Offer(work, answer, weighed))
     try:

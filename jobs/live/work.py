@@ -19,6 +19,7 @@ from jobs.live.verdicts import (
     doubling,
     encode_memo,
     heard,
+    is_erased,
     is_late,
     next_absence,
     weigh,
@@ -105,6 +106,17 @@ def finding(work: Work) -> Hint | None:
 def weigh_answer(work: Work, answer: Answer, now: int, timing: Timing) -> Weighed:
     """Sort the call's hints by what HubSpot answered; `now` is Redis' epoch ms."""
     return weigh(work.hints, _reading(answer), now, timing)
+
+
+def withheld(work: Work, answer: Answer, weighed: Weighed) -> Later | None:
+    """Return when to read a call again that HubSpot shows live though it was deleted for privacy.
+
+    What a replica that lags behind still shows is not published, as long as the hint is kept.
+    """
+    if not isinstance(answer, Found) or answer.call.archived or not is_erased(weighed.unmet):
+        return None
+    memo = _kept(work, weighed.met + weighed.unmet)
+    return Later(work.call_id, weighed.wait_ms, encode_memo(memo))
 
 
 def _reading(answer: Answer) -> Reading:

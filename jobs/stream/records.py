@@ -23,7 +23,9 @@ from jobs.scripts import Script
 
 State = Literal["live", "archived", "gone", "merged", "erased"]
 """What HubSpot has of a call; `gone` and `merged` mean that it no longer answers for its id,
-`erased` that it was deleted for privacy: whatever HubSpot may still show of it is not published."""
+`erased` that it was deleted for privacy: what HubSpot may still show of it is not published, unless
+it insists on a live call. Such a record is kept of calls that never were on the stream, too, with
+version 0."""
 
 BYTES = 27
 """Length of a record."""

@@ -11,6 +11,7 @@ CHANGES = {
     "v": "HubSpot goes back to what it had before, its `updatedAt` too",
     "a": "an association that there never was is added",
     "r": "the associations are again what they were before",
+    "e": "the call is deleted for privacy, for good",
 }
 
 _ORIGINS = {"b": "p", "v": "px", "r": "a"}
@@ -33,6 +34,8 @@ def history(changes: str) -> History:
                 properties.append(Properties(last.value, not last.archived, number + 1))
             case "v":
                 properties.append(before)
+            case "e":
+                properties.append(Properties("", archived=True, updated_at=0, erased=True))
             case "a":
                 associations.append(f"a{number}")
             case _:

@@ -10,13 +10,22 @@ from typing import NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from jobs.events.digest import of_call
+from jobs.events.digest import GONE, of_call
 from jobs.redis import command
 from jobs.stream.stream import Candidate, Lagging, Outcome, Overtaken, Published, Stream, Unchanged
 from jobs.timing import Timing
 from tests.model.explorer import Run
 from tests.model.rules import State
-from tests.model.world import SETTLED, History, Scenario, View, look, state_of
+from tests.model.world import (
+    BACK_FROM_ERASURE,
+    SETTLED,
+    History,
+    Scenario,
+    View,
+    is_true,
+    look,
+    state_of,
+)
 
 PORTAL = 62515
 MINUTE_MS = 60_000
@@ -112,6 +121,17 @@ def _process(redis: Redis) -> Stream:
 
 def _candidate(call: str, history: History, offer: Offer, ticket: int) -> Candidate:
     state = state_of(history, offer.properties, offer.associations)
+    if state.erased:
+        return Candidate(
+            call_id=call,
+            ticket=ticket,
+            digest=GONE,
+            updated_at_ms=0,
+            state="erased",
+            first_type="deleted",
+            time="2024-01-15T11:00:00.000Z",
+            data=msgspec.json.encode(state),
+        )
     return Candidate(
         call_id=call,
         ticket=ticket,
@@ -180,12 +200,14 @@ def judge(replay: Replay, replayed: Replayed) -> str:
         view, broken = look(history, view, version, state, orderly=not scenario.forgetful)
         if broken:
             return broken
+    settled = erased = False
     offers = [step for step in replay.steps if isinstance(step, Offer)]
-    settled = any(
-        (offer.properties, offer.associations) == history.moments[-1]
-        and outcome.split()[0] in SETTLED
-        for offer, outcome in zip(offers, replayed.outcomes, strict=True)
-    )
-    if settled and not scenario.forgetful and view.state != state_of(history, *history.moments[-1]):
+    for offer, outcome in zip(offers, replayed.outcomes, strict=True):
+        if erased and outcome.startswith("published"):
+            return BACK_FROM_ERASURE
+        if outcome.split()[0] in SETTLED:
+            settled |= (offer.properties, offer.associations) == history.moments[-1]
+            erased |= state_of(history, offer.properties, offer.associations).erased
+    if settled and not scenario.forgetful and not is_true(history, view):
         return "the last event is not HubSpot's state"
     return ""

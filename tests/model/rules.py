@@ -27,6 +27,12 @@ class Rules(NamedTuple):
     """4: the version is higher than the last one, whatever the clock says."""
     stamping: bool = True
     """4: a publication sets the stamp."""
+    erasing: bool = True
+    """2: a live state of a call that was deleted for privacy is an older one, whatever its time."""
+    hiding: bool = True
+    """3: an archived state of such a call is the published one."""
+    remembering: bool = True
+    """The erasure of a call that was never published is kept."""
 
 
 ALL = Rules()
@@ -38,6 +44,11 @@ class State(NamedTuple):
     properties: str
     archived: bool
     associations: str
+    erased: bool = False
+
+
+ERASED = State("", archived=True, associations="", erased=True)
+"""What there is of a call that was deleted for privacy."""
 
 
 class Record(NamedTuple):
@@ -78,7 +89,7 @@ class Decision(NamedTuple):
     """What became of a read."""
 
     outcome: str
-    """`published`, `unchanged`, `overtaken` or `lagging`."""
+    """`published`, `unchanged`, `overtaken`, `lagging` or `unknown`."""
     memory: Memory
     type: str = ""
     """The event's type, if there is one."""
@@ -87,14 +98,18 @@ class Decision(NamedTuple):
 def decide(rules: Rules, memory: Memory, candidate: Candidate) -> Decision:
     """Return what becomes of a read."""
     clock, record, refusal = memory.clock + 1, memory.record, memory.refusal
+    if record is None and candidate.state.erased:
+        kept = Record(0, clock, 0, ERASED) if rules.remembering else None
+        return Decision("unknown", Memory(clock, kept))
     if record is None:
         return _publish(rules, Memory(clock), candidate, reverted=False)
     clock = max(clock, record.stamp)
-    same = candidate.state == record.state
+    hidden = rules.hiding and record.state.erased and candidate.state.archived
+    same = hidden or candidate.state == record.state
     if rules.overtaken and candidate.ticket <= record.stamp and not same:
         return Decision("overtaken", memory._replace(clock=clock))
     reverted = False
-    if rules.lagging and candidate.updated_at < record.updated_at and not same:
+    if rules.lagging and _is_older(rules, candidate, record) and not same:
         refusal = _refuse(refusal, candidate.state)
         reverted = (
             rules.insisting and refusal.times >= 3 and (refusal.long_ago or not rules.patient)
@@ -104,6 +119,12 @@ def decide(rules: Rules, memory: Memory, candidate: Candidate) -> Decision:
     if rules.unchanged and same:
         return Decision("unchanged", Memory(clock, _confirm(rules, record, clock, candidate)))
     return _publish(rules, Memory(clock, record), candidate, reverted=reverted)
+
+
+def _is_older(rules: Rules, candidate: Candidate, record: Record) -> bool:
+    if rules.erasing and record.state.erased:
+        return not candidate.state.archived
+    return not candidate.state.erased and candidate.updated_at < record.updated_at
 
 
 def _refuse(refusal: Refusal | None, state: State) -> Refusal:
@@ -133,7 +154,7 @@ def _publish(rules: Rules, memory: Memory, candidate: Candidate, *, reverted: bo
 
 def event_type(last: Record | None, state: State) -> str:
     """Return the type of the event that takes a call from its last published state to this one."""
-    if last is None:
+    if last is None or not last.version:
         return "deleted" if state.archived else "created"
     if last.state.archived:
         return "updated" if state.archived else "restored"

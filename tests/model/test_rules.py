@@ -42,6 +42,20 @@ def test_lagging_replicas(word: str) -> None:
     _keeps_all_promises(Scenario(history(word), lag=True))
 
 
+@pytest.mark.parametrize("word", ["e", "pe", "ae", "xe", "pae"])
+@pytest.mark.parametrize("lossy", [False, True])
+def test_privacy_deletions(word: str, *, lossy: bool) -> None:
+    """Once a call's privacy deletion was read nothing of it is published, known before or not."""
+    _keeps_all_promises(Scenario(history(word), unasked=2, lossy=lossy))
+    _keeps_all_promises(Scenario(history(word), lossy=lossy, readers=3))
+
+
+@pytest.mark.parametrize("word", ["e", "pe", "xe"])
+def test_privacy_deletions_from_lagging_replicas(word: str) -> None:
+    """A replica that still shows the call brings it back neither at once nor by insisting."""
+    _keeps_all_promises(Scenario(history(word), lag=True, unasked=3))
+
+
 @pytest.mark.parametrize("word", ["p", "pb", "ar", "pv", "xp"])
 def test_clock_lost(word: str) -> None:
     """The sequence increases even when the clock is lost and the server's time has gone back."""

@@ -21,10 +21,18 @@ SMALL_WORLDS = (
     Scenario(history("xx"), lossy=True),
     Scenario(history("pv")),
     Scenario(history("p"), lag=True),
+    Scenario(history("e"), lag=True, unasked=2),
+    Scenario(history("xe"), lossy=True),
 )
 LARGE_WORLDS = tuple(
     Scenario(history(word), readers=3, unasked=3, lag=lag)
-    for word, lag in [("pbpb", True), ("pbar", True), ("xpxa", True), ("pvxa", False)]
+    for word, lag in [
+        ("pbpb", True),
+        ("pbar", True),
+        ("xpxa", True),
+        ("pvxa", False),
+        ("pxae", True),
+    ]
 )
 FAR_AHEAD_MS = 1_000_000
 
@@ -82,6 +90,7 @@ async def test_long_runs(redis: Redis) -> None:
         "published restored",
         "published updated",
         "unchanged",
+        "unknown",
     }
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tests.model.histories import history
-from tests.model.world import Scenario
+from tests.model.world import BACK_FROM_ERASURE, Scenario
 
 
 class Variant(NamedTuple):
@@ -83,9 +83,30 @@ VARIANTS = (
     ),
     Variant(
         "stamping",
-        "stamp = clock,",
-        "stamp = 0,",
+        "stamp = clock,\n    updated_at = reverted",
+        "stamp = 0,\n    updated_at = reverted",
         Scenario(history("a")),
         _BACK,
+    ),
+    Variant(
+        "erasing",
+        "if record.state == STATES.erased then return candidate.state == 'live' end",
+        "",
+        Scenario(history("e"), lag=True),
+        BACK_FROM_ERASURE,
+    ),
+    Variant(
+        "hiding",
+        "or (record.state == STATES.erased and candidate.state ~= 'live')",
+        "",
+        Scenario(history("xe"), lag=True),
+        BACK_FROM_ERASURE,
+    ),
+    Variant(
+        "remembering",
+        "if candidate.state == 'erased' then return note_erasure(candidate) end",
+        "",
+        Scenario(history("e"), lag=True),
+        BACK_FROM_ERASURE,
     ),
 )

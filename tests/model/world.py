@@ -10,10 +10,12 @@ marked.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tests.model.rules import Candidate, Memory, Rules, State, decide
+from tests.model.rules import ERASED, Candidate, Memory, Rules, State, decide
 
 NOTHING = -1
-SETTLED = frozenset({"published", "unchanged"})
+BACK_FROM_ERASURE = "what was erased comes back"
+"""The promise that is broken when a call is published after its privacy deletion was read."""
+SETTLED = frozenset({"published", "unchanged", "unknown"})
 """Outcomes after which a call is not read again for the same mark."""
 
 
@@ -23,6 +25,8 @@ class Properties(NamedTuple):
     value: str
     archived: bool
     updated_at: int
+    erased: bool = False
+    """Nothing: the call was deleted for privacy."""
 
 
 class History(NamedTuple):
@@ -85,6 +89,8 @@ class World(NamedTuple):
     floor: int = 0
     """The oldest properties that a replica may still show."""
     may_forget: bool = False
+    erased: bool = False
+    """True once somebody has read that the call was deleted for privacy."""
     truth_settled: bool = False
     """In a lossy world, true once a read of HubSpot's last state was published or unchanged."""
     broken: str = ""
@@ -184,6 +190,8 @@ def _with(world: World, index: int, *read: Read) -> World:
 def state_of(history: History, properties: int, associations: int) -> State:
     """Return the state that a read puts together from what it found."""
     found = history.properties[properties]
+    if found.erased:
+        return ERASED
     return State(found.value, found.archived, history.associations[associations])
 
 
@@ -198,8 +206,11 @@ def _offer(
     if decision.outcome == "published" and decision.memory.record is not None:
         version = decision.memory.record.version
         view, broken = look(history, world.view, version, state, orderly=not scenario.forgetful)
+        broken = BACK_FROM_ERASURE if world.erased else broken
         after = after._replace(view=view, broken=broken)
     settled = decision.outcome in SETTLED
+    if settled and state.erased:
+        after = after._replace(erased=True)
     if settled and scenario.lossy and (read.properties, read.associations) == history.moments[-1]:
         after = after._replace(truth_settled=True)
     if not settled or read.properties < read.wanted:
@@ -221,9 +232,12 @@ def look(
         return view, "an event repeats the state before it"
     if not orderly:
         return View(version, state), ""
-    values = [(found.value, found.archived) for found in history.properties]
-    properties = _forward(values, (state.properties, state.archived), view.properties)
+    values = [(found.value, found.archived, found.erased) for found in history.properties]
+    value = (state.properties, state.archived, state.erased)
+    properties = _forward(values, value, view.properties)
     associations = _forward(history.associations, state.associations, view.associations)
+    if state.erased:
+        associations = view.associations
     seen = View(version, state, properties, associations)
     if properties == NOTHING:
         return seen, "properties go back"
@@ -254,6 +268,12 @@ def complaint(scenario: Scenario, world: World) -> str:
     if world.broken or scenario.forgetful or not is_quiet(scenario, world):
         return world.broken
     required = world.truth_settled or not scenario.lossy
-    if required and world.view.state != state_of(scenario.history, *scenario.history.moments[-1]):
+    if required and not is_true(scenario.history, world.view):
         return "the last event is not HubSpot's state"
     return ""
+
+
+def is_true(history: History, view: View) -> bool:
+    """Tell whether the last event is HubSpot's last state; of an erased call none need be."""
+    truth = state_of(history, *history.moments[-1])
+    return view.state == truth or (truth.erased and view.state is None)

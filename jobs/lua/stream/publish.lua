@@ -57,7 +57,8 @@ end
 -- it was ever seen, which is no event.
 local function event_type(record, candidate)
   local state = STATES[candidate.state]
-  if not record then return state <= ARCHIVED and candidate.first_type or nil end
+  local was_published = record and record.version > 0
+  if not was_published then return state <= ARCHIVED and candidate.first_type or nil end
   if record.state == LIVE then return state == LIVE and 'updated' or 'deleted' end
   return state == LIVE and 'restored' or 'updated'
 end
@@ -107,14 +108,31 @@ local function publish(candidate, record, reverted)
   return {'published', clock, kind, reverted}
 end
 
--- Whether the read may come from a replica that lags behind what was published.
+-- An erasure of a call that was never published is no event, and kept all the same: a replica that
+-- lags behind would publish what nobody may see.
+local function note_erasure(candidate)
+  keep_record(records, candidate.call, {
+    version = 0,
+    stamp = clock,
+    updated_at = 0,
+    high = candidate.high,
+    low = candidate.low,
+    state = STATES.erased,
+  }, true)
+  return {'unknown'}
+end
+
+-- Whether the read may come from a replica that lags behind what was published. One that shows a call
+-- which was deleted for privacy does, whatever its time.
 local function is_older(candidate, record)
+  if record.state == STATES.erased then return candidate.state == 'live' end
   return STATES[candidate.state] <= ARCHIVED and candidate.updated_at < record.updated_at
 end
 
 local function decide(candidate)
   local record = find_record(records, candidate.call)
   if not record then
+    if candidate.state == 'erased' then return note_erasure(candidate) end
     -- A call that came and went since this read began left no record to tell: read again.
     local is_old = STATES[candidate.state] <= ARCHIVED and clock - candidate.ticket > batch.fresh
     return is_old and {'overtaken'} or publish(candidate, nil, false)
