@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 import msgspec
 from redis.asyncio import Redis
@@ -11,9 +10,7 @@ from jobs.backfill.operate import Backfills
 from jobs.config.settings import Settings
 from jobs.deadletters.box import Box
 from jobs.deadletters.envelope import Envelope
-from jobs.headroom import Headroom
-from jobs.ledger.ledger import Ledger
-from jobs.outliving import running
+from jobs.ledger.ledger import Ledger, pulse_of
 from jobs.queue import Doorbells, Turns, connect_queue
 from jobs.reconciliation.operate import Reconciling
 from jobs.redis import connect
@@ -23,6 +20,7 @@ from service.front_door.body import BodyReader
 from service.front_door.counters import FrontDoorCounters
 from service.front_door.durability import durability_of
 from service.front_door.marking import Committer
+from service.front_door.remarking import Remarking
 from service.front_door.ringing import Ringer
 from service.front_door.signature import Verifier
 from service.front_door.webhooks import FrontDoor
@@ -30,7 +28,6 @@ from service.health import Checks, RedisProbe
 from service.oauth.opening import open_installs
 from service.oauth.routes import InstallRoutes
 from service.operations.dead_letters import DeadLetters
-from service.start_up import tell_of_redis
 
 
 class ServiceContext(msgspec.Struct, frozen=True):
@@ -75,7 +72,6 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         # One retry: it mends a connection that a restart of Redis broke, and is soon over.
         probed = connect(settings.redis_url, retries=1)
         stack.push_async_callback(probed.aclose)
-        headroom = Headroom(probed, "ledger", timing)
         queue = connect_queue(settings.redis_url, settings.namespace, "live")
         stack.push_async_callback(queue.aclose, close_connection_pool=True)
         doorbells = Doorbells(queue, settings.namespace)
@@ -83,13 +79,9 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         await stack.enter_async_context(ringer.running())
         committer = await _committer(settings, timing, ringer, stack)
         await stack.enter_async_context(committer.running())
-        await stack.enter_async_context(
-            running(headroom=headroom.watch, told=partial(tell_of_redis, settings))
-        )
-        bodies = BodyReader(settings.max_body, timing)
         yield ServiceContext(
-            FrontDoor(verifier, committer, bodies, counters, headroom=headroom),
-            Checks(committer, RedisProbe(probed, settings.namespace, timing), headroom),
+            FrontDoor(verifier, committer, BodyReader(settings.max_body, timing), counters),
+            Checks(committer, RedisProbe(probed, settings.namespace, timing)),
             counters,
             await open_installs(settings, timing, doorbells, stack),
             _backfills(settings, timing, stack),
@@ -138,7 +130,7 @@ def _dead_letters(
 async def _committer(
     settings: Settings, timing: Timing, ringer: Ringer, stack: AsyncExitStack
 ) -> Committer:
-    """Return the committer on a Redis client of its own."""
+    """Return the committer on a Redis client of its own, with what watches over its marks."""
     in_memory = settings.durability == "memory"
     pooled = connect(settings.redis_url) if in_memory else connect(settings.redis_url, retries=0)
     stack.push_async_callback(pooled.aclose)
@@ -147,5 +139,16 @@ async def _committer(
         client = pooled.client()
         stack.push_async_callback(client.aclose)
     durability = await durability_of(settings.durability, client, timing.mark_deadline_ms // 2)
-    ledger = Ledger(client, settings.namespace, timing, Envelope(settings.token_keys))
-    return Committer(ledger, ringer, timing, durability=durability)
+    watching = connect(settings.redis_url, retries=1)
+    stack.push_async_callback(watching.aclose)
+    namespace, envelope = settings.namespace, Envelope(settings.token_keys)
+    pulse = pulse_of(watching, namespace, timing)
+    marks = Remarking(
+        Ledger(client, namespace, timing, envelope, pulse=pulse),
+        Ledger(watching, namespace, timing, envelope, pulse=pulse),
+        pulse,
+        ringer,
+        timing,
+    )
+    await stack.enter_async_context(marks.running())
+    return Committer(marks, ringer, timing, durability=durability)

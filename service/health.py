@@ -16,7 +16,6 @@ from litestar.datastructures import State
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from jobs.headroom import WORD, Headroom
 from jobs.redis import command
 from jobs.timing import Timing
 from service.front_door.marking import Committer
@@ -66,24 +65,24 @@ class RedisProbe:
 class Checks:
     """What the probes ask."""
 
-    def __init__(
-        self, committer: Committer, redis: RedisProbe, headroom: Headroom | None = None
-    ) -> None:
+    def __init__(self, committer: Committer, redis: RedisProbe) -> None:
         self._committer = committer
         self._redis = redis
-        self._headroom = headroom
 
     def live(self) -> Health:
         """Whether the process makes progress; if not, only a restart helps."""
-        return _health({} if self._committer.alive else {"committer": "ended"})
+        down: dict[str, str] = {}
+        if not self._committer.alive:
+            down["committer"] = "ended"
+        elif self._committer.stuck:
+            down["committer"] = "stuck"
+        return _health(down)
 
     async def ready(self) -> Health:
         """Whether a delivery sent now would be taken."""
         down = dict(self.live().down)
         if outage := await self._redis.outage():
             down["redis"] = outage
-        elif self._headroom is not None and self._headroom.tight:
-            down["redis"] = WORD
         return _health(down)
 
 

@@ -85,11 +85,13 @@ class Pulse:
     def heard(self, sent: Sent, epoch: str, count: int) -> None:
         """Take a commit's answer in."""
         before = self._watch.epoch
-        finding = self._watch.answered(sent, epoch, count)
+        self._note(self._watch.answered(sent, epoch, count), before, count)
+
+    def _note(self, finding: Finding, before: str, count: int) -> None:
         if finding == "kept":
             return
         if finding == "lost":
-            since = self._known_until(count) if epoch == before else 0
+            since = self._known_until(count) if self._watch.epoch == before else 0
             earlier = self._missing_since
             self._missing_since = since if earlier is None else min(since, earlier)
             self._looks.clear()
@@ -115,11 +117,13 @@ class Pulse:
                 [self.key, f"{self.key}:processes"],
                 [self.process, FORGET_MS, self._mend_after_ms],
             )
-        except BaseException as error:
-            self.broken(sent, error)
+        except BaseException:
+            self._watch.refused(sent)
             raise
         look = msgspec.convert(answer, _Look, strict=False)
-        self.heard(sent, look.epoch.decode(), look.count)
+        before = self._watch.epoch
+        finding = self._watch.looked(sent, look.epoch.decode(), look.count)
+        self._note(finding, before, look.count)
         self._looks.append((look.count, look.now))
         since = self._missing_since
         if since is not None:

@@ -7,7 +7,7 @@ one that this process has seen before, or the epoch is another one. A count of o
 other process can hide by going on.
 
 Answers come in any order. A commit is judged by what was known when it was sent, and no two commits
-may answer the same count.
+may answer the same count. A process that commits nothing looks at its count from time to time.
 """
 
 from collections import Counter
@@ -46,12 +46,12 @@ class Watch:
         self._least = 0
 
     def send(self) -> Sent:
-        """Take note that a commit is sent now."""
+        """Take note that a commit, or a look at the count, is sent now."""
         self._floors[self._highest] += 1
         return Sent(self._era, self._highest, self._doubts)
 
     def refused(self, sent: Sent) -> None:
-        """Take note that the server answered a commit with an error."""
+        """Take note that the server answered a commit with an error, or that a look has failed."""
         self._landed(sent)
 
     def failed(self, sent: Sent) -> None:
@@ -72,8 +72,23 @@ class Watch:
         self._highest = max(self._highest, count)
         self._answered.add(count)
         self._forget()
-        doubts, self._doubts = sent.doubts, max(0, self._doubts - sent.doubts)
-        return "unsure" if doubts and count <= sent.floor + doubts else "kept"
+        return "unsure" if self._is_doubtful(sent, count) else "kept"
+
+    def looked(self, sent: Sent, epoch: str, count: int) -> Finding:
+        """Return what a look at the count says."""
+        self._landed(sent)
+        if sent.era != self._era:
+            return "kept"
+        if self.epoch and (epoch != self.epoch or count < sent.floor):
+            self._begin_era(epoch, count)
+            return "lost"
+        self.epoch = epoch
+        return "unsure" if self._is_doubtful(sent, count + 1) else "kept"
+
+    def _is_doubtful(self, sent: Sent, count: int) -> bool:
+        """Tell whether failed commits may have taken the places of lost ones, once of each."""
+        self._doubts = max(0, self._doubts - sent.doubts)
+        return sent.doubts > 0 and count <= sent.floor + sent.doubts
 
     def _landed(self, sent: Sent) -> None:
         if sent.era != self._era:

@@ -6,6 +6,7 @@ cost. Requests only wait for their answer: one that gives up changes nothing for
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ from service.front_door.ringing import Ringer
 _log = structlog.get_logger(__name__)
 
 _ERROR_CHARS = 300
+_STUCK_AFTER = 5
+"""Deadlines that may pass without progress before nobody believes in it any more."""
 
 
 class Answer(StrEnum):
@@ -40,7 +43,7 @@ class Answer(StrEnum):
 
 
 class Marks(Protocol):
-    """Where marks go: `jobs.ledger.ledger.Ledger`."""
+    """Where marks go: `service.front_door.remarking.Remarking`, or the ledger itself."""
 
     async def mark(
         self, marks: Sequence[Mark], dead_letters: Sequence[DeadLetter] = ()
@@ -99,6 +102,17 @@ class Committer:
         self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._moved_at = time.monotonic()
+        self._is_committing = False
+
+    @property
+    def stuck(self) -> bool:
+        """Whether something waits to be committed and nothing has moved for five deadlines.
+
+        A commit that fails is progress: its requests were answered.
+        """
+        waits = self._is_committing or bool(self._parts)
+        return waits and time.monotonic() - self._moved_at > _STUCK_AFTER * self._deadline_s
 
     @property
     def alive(self) -> bool:
@@ -145,6 +159,8 @@ class Committer:
     async def _all_parts(self, batch: Batch) -> Answer | Outage:
         for part in _split(batch, self._limits.commit):
             waiting = _Part(part)
+            if not self._parts and not self._is_committing:
+                self._moved_at = time.monotonic()
             self._parts.append(waiting)
             self._arrived.set()
             answer = await waiting.answer
@@ -157,7 +173,10 @@ class Committer:
             await self._arrived.wait()
             # Requests that were read in the same turn of the loop join the commit.
             await asyncio.sleep(0)
-            await self._commit_together(self._take())
+            parts = self._take()
+            self._is_committing = bool(parts)
+            await self._commit_together(parts)
+            self._is_committing = False
 
     def _take(self) -> list[_Part]:
         """Take as many waiting parts as one commit carries, at least one if there is any."""
@@ -179,6 +198,7 @@ class Committer:
         if not parts:
             return
         answer = await self._attempt(parts)
+        self._moved_at = time.monotonic()
         if answer is Answer.REFUSED and len(parts) > 1:
             for part in parts:
                 await self._commit_together([part])

@@ -9,12 +9,16 @@ from contextlib import asynccontextmanager
 class Relay:
     """Carries bytes both ways, as long as it was not told to swallow them."""
 
-    def __init__(self, path: str) -> None:
-        """Carry to the unix socket at `path`."""
+    def __init__(self, path: str | int) -> None:
+        """Carry to the unix socket at `path`, or to a port of loopback."""
         self._path = path
         self._swallowing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
+
+    def lead_to(self, path: str | int) -> None:
+        """Carry what connects from now on to another server."""
+        self._path = path
 
     def swallow(self) -> None:
         """Let the connections there are stay open and carry nothing more; new ones are well."""
@@ -36,11 +40,20 @@ class Relay:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         swallowing = self._swallowing
-        there_reader, there_writer = await asyncio.open_unix_connection(self._path)
+        try:
+            there_reader, there_writer = await self._connect()
+        except OSError:
+            writer.close()
+            return
         for source, sink in ((reader, there_writer), (there_reader, writer)):
             task = asyncio.create_task(_pump(source, sink, swallowing))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._path, int):
+            return await asyncio.open_connection("127.0.0.1", self._path)
+        return await asyncio.open_unix_connection(self._path)
 
 
 async def _pump(

@@ -26,17 +26,22 @@ class Server:
     def execute(self, process: str, number: int) -> tuple[str, int]:
         """Take a commit and answer it."""
         self.history.append((process, number))
+        return self.look(process)
+
+    def look(self, process: str) -> tuple[str, int]:
+        """Answer how much of a process' commits is there."""
         return f"epoch-{self.epochs}", sum(name == process for name, _ in self.history)
 
 
 @dataclass
 class Commit:
-    """A commit under way; it makes the numbered acknowledgements safe."""
+    """A commit under way, which makes the numbered acknowledgements safe, or a look."""
 
     number: int
     sent: Sent
     holds: frozenset[int]
     answer: tuple[str, int] | None = None
+    looks: bool = False
 
 
 @dataclass
@@ -53,7 +58,7 @@ class Process:
 
 
 class WatchMachine(RuleBasedStateMachine):
-    """Two processes commit side by side to a server that may lose data between any two steps.
+    """Two processes commit, and look, side by side; the server may lose data at every step.
 
     A commit that is under way may be executed more than once, as clients retry. One that has
     failed may still be executed, as long as the server that it was sent to lives.
@@ -77,12 +82,22 @@ class WatchMachine(RuleBasedStateMachine):
         process.under_way.append(commit)
         return commit
 
+    def run(self, process: Process, commit: Commit) -> None:
+        """Have the server execute it."""
+        if commit.looks:
+            commit.answer = self.server.look(process.name)
+        else:
+            commit.answer = self.server.execute(process.name, commit.number)
+
     def hear(self, process: Process, commit: Commit) -> Finding:
         """Take the answer in, and have all that is remembered made again if it may be lost."""
         assert commit.answer is not None
         process.under_way.remove(commit)
-        process.acknowledged[commit.number] = commit.holds
-        finding = process.watch.answered(commit.sent, *commit.answer)
+        if commit.looks:
+            finding = process.watch.looked(commit.sent, *commit.answer)
+        else:
+            process.acknowledged[commit.number] = commit.holds
+            finding = process.watch.answered(commit.sent, *commit.answer)
         process.findings.append(finding)
         if finding != "kept":
             process.again |= set().union(*process.acknowledged.values())
@@ -102,11 +117,15 @@ class WatchMachine(RuleBasedStateMachine):
     def send(self, which: int) -> None:
         self.begin(self.processes[which])
 
+    @rule(which=st.integers(0, 1))
+    def look(self, which: int) -> None:
+        process = self.processes[which]
+        process.under_way.append(Commit(0, process.watch.send(), frozenset(), looks=True))
+
     @rule(data=st.data())
     def execute(self, data: st.DataObject) -> None:
         if picked := self.picked(data, answered=False):
-            process, commit = picked
-            commit.answer = self.server.execute(process.name, commit.number)
+            self.run(*picked)
 
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
@@ -118,6 +137,9 @@ class WatchMachine(RuleBasedStateMachine):
         if picked := self.picked(data, answered=False):
             process, commit = picked
             process.under_way.remove(commit)
+            if commit.looks:
+                process.watch.refused(commit.sent)
+                return
             process.watch.failed(commit.sent)
             # Its part of what must be made again was not confirmed.
             process.again |= commit.holds - {commit.number}
@@ -157,18 +179,21 @@ class WatchMachine(RuleBasedStateMachine):
         for process in self.processes:
             for commit in list(process.under_way):
                 if commit.answer is None:
-                    commit.answer = self.server.execute(process.name, commit.number)
+                    self.run(process, commit)
                 self.hear(process, commit)
-            holds: dict[int, frozenset[int]] = dict(process.acknowledged)
             finding: Finding = "unsure"
             while finding != "kept" or process.again:
-                look = self.begin(process)
-                holds[look.number] = look.holds
-                look.answer = self.server.execute(process.name, look.number)
-                finding = self.hear(process, look)
+                if process.again:
+                    commit = self.begin(process)
+                else:
+                    self.look(self.processes.index(process))
+                    commit = process.under_way[-1]
+                self.run(process, commit)
+                finding = self.hear(process, commit)
             kept = {number for name, number in self.server.history if name == process.name}
+            holds = process.acknowledged
             safe = set().union(*(holds.get(number, frozenset()) for number in kept))
-            assert set(process.acknowledged) <= safe
+            assert set(holds) <= safe
 
 
 def test_no_loss_goes_unnoticed() -> None:
@@ -245,3 +270,28 @@ def test_another_epoch_is_a_loss_whatever_the_count() -> None:
     watch.answered(watch.send(), "one", 1)
 
     assert watch.answered(watch.send(), "another", 2) == "lost"
+
+
+def test_a_look_is_no_commit() -> None:
+    """Looks find a loss where nothing is committed any more, and those that fail cast no doubt."""
+    server, watch = Server(), Watch()
+    for number in range(3):
+        watch.answered(watch.send(), *server.execute("mine", number))
+    watch.refused(watch.send())
+    before = watch.looked(watch.send(), *server.look("mine"))
+    del server.history[2:]
+
+    assert (before, watch.looked(watch.send(), *server.look("mine"))) == ("kept", "lost")
+
+
+def test_a_look_is_in_doubt_as_a_commit_is() -> None:
+    """A commit of unknown fate that took the place of a lost one is a doubt to a look as well."""
+    server, watch = Server(), Watch()
+    for number in range(2):
+        watch.answered(watch.send(), *server.execute("mine", number))
+    under_way = watch.send()
+    server.history.pop()
+    server.execute("mine", 2)
+    watch.failed(under_way)
+
+    assert watch.looked(watch.send(), *server.look("mine")) == "unsure"

@@ -1,4 +1,5 @@
--- Counts a look at the server as a commit, and tells whether a loss waits to be mended. Follows beat.
+-- Tells a process how much of what it has committed is there, and whether a loss waits to be mended.
+-- Follows beat.
 --
 -- KEYS[1]  the pulse: a hash, see jobs/pulse/pulse.py
 -- KEYS[2]  sorted set: process -> when it looked last
@@ -9,7 +10,8 @@
 -- Answers epoch, count, now in ms, and of a loss to mend when it was reported, else 0, and since when
 -- data is missing, 0 = all of it. Atomic because a process is forgotten in both places or in none.
 
-local epoch, count = beat(KEYS[1], ARGV[1])
+local epoch = epoch_of(KEYS[1], ARGV[1])
+local count = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]))
