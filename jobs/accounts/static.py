@@ -1,6 +1,7 @@
 """The one account that the settings name: its token, and whose that is.
 
-HubSpot is asked once whose the token is, where the settings do not say.
+HubSpot is asked once whose the token is. What the settings say is held against that: another
+account's token would bring that one's calls under this one's name.
 
 Key, on the ledger's Redis, after the namespace:
 
@@ -16,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio import Redis
 
 from jobs.config.values import Secret
-from jobs.hubspot.errors import PortalFailure
+from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.redis import command
 
 Identify = Callable[[Secret], Awaitable[int]]
@@ -42,21 +43,23 @@ class StaticAccount:
             namespace: prefix of the keys, followed by a colon unless it is empty.
             identify: asks HubSpot whose a token is.
             token: the account's.
-            portal_id: whose token it is, where that is known.
+            portal_id: whose token it is, as the settings say; None where they do not.
         """
         self._redis = redis
         self._namespace = namespace
         self._identify = identify
         self._token = token
-        self._portal_id = portal_id
+        self._said = portal_id
+        self._owner: int | None = None
         self._asking = asyncio.Lock()
 
     async def token(self, portal_id: int, *, refused: Secret | None = None) -> Secret:
         """Return the token if it is the account's; a refused one has no other.
 
         Raises:
-            PortalFailure: kind `unknown` if the token is another account's, which is named; or
-                HubSpot had to be asked whose the token is, and did not say.
+            PortalFailure: kind `unknown` if the token is another account's, which is named;
+                `wrong_account` if it is not that of the account in the settings; or HubSpot had to
+                be asked whose the token is, and did not say.
             RecordRefused: likewise.
             redis.RedisError: Redis had to be asked and was away.
         """
@@ -68,17 +71,32 @@ class StaticAccount:
         return self._token
 
     async def owner(self) -> int:
-        """Return the portal of the token: as set, as kept, or as HubSpot says; raises as above."""
-        if self._portal_id is not None:
-            return self._portal_id
-        async with self._asking:
-            if self._portal_id is None:
-                self._portal_id = await known_owner(self._redis, self._namespace, self._token)
-            if self._portal_id is None:
-                self._portal_id = await self._identify(self._token)
-                key, word = _key(self._namespace), _fingerprint(self._token)
-                await command(self._redis, "HSET", key, word, self._portal_id)
-        return self._portal_id
+        """Return the portal of the token: as kept, or as HubSpot says; raises as above.
+
+        The settings are believed for as long as this process lives if HubSpot does not say.
+        """
+        if self._owner is None:
+            async with self._asking:
+                if self._owner is None:
+                    self._owner = await self._find_owner()
+        if self._said not in (None, self._owner):
+            belongs = f"the token belongs to account {self._owner}"
+            detail = f"{belongs}, and HUBSPOT_PORTAL_ID says {self._said}"
+            raise PortalFailure(kind="wrong_account", detail=detail)
+        return self._owner
+
+    async def _find_owner(self) -> int:
+        owner = await known_owner(self._redis, self._namespace, self._token)
+        if owner is not None:
+            return owner
+        try:
+            owner = await self._identify(self._token)
+        except HubSpotError:
+            if self._said is None:
+                raise
+            return self._said
+        await command(self._redis, "HSET", _key(self._namespace), _fingerprint(self._token), owner)
+        return owner
 
     async def known(self) -> int | None:
         """Return the portal of the token, None while HubSpot has yet to be asked.
@@ -86,9 +104,9 @@ class StaticAccount:
         Raises:
             redis.RedisError: Redis is away.
         """
-        if self._portal_id is not None:
-            return self._portal_id
-        return await known_owner(self._redis, self._namespace, self._token)
+        if self._owner is not None:
+            return self._owner
+        return await known_owner(self._redis, self._namespace, self._token) or self._said
 
 
 async def known_owner(redis: Redis, namespace: str, token: Secret) -> int | None:

@@ -14,7 +14,7 @@ from jobs.config.values import Secret
 from jobs.context import open_context
 from tests.simulator.control import Control
 from tests.simulator.process import ROOT, Running
-from tests.support.desk import Desk
+from tests.support.desk import Desk, tell_owner
 from tests.support.reconciling import Reconciler, reconciling
 
 _portals = itertools.count(1_000)
@@ -59,6 +59,7 @@ async def desk(
         call_properties=("hs_call_title", "hs_call_body", "hs_call_disposition"),
         call_associations=("contacts", "companies"),
     )
+    await tell_owner(redis, namespace, account)
     async with open_context(settings, slots=20) as context:
         desk = Desk(context, redis, portal_id, namespace)
         await desk.context.ledger.connect(portal_id)

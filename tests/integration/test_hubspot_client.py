@@ -14,7 +14,6 @@ from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import MOST_PAGES, HubSpot
 from jobs.hubspot.dispositions import DEFAULTS
 from jobs.hubspot.errors import FailureKind, HubSpotError, PortalFailure, RecordRefused
-from jobs.hubspot.identity import Identity
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import CallsRead
 from jobs.hubspot.transport import Transport, open_session
@@ -60,11 +59,15 @@ class World:
         accounts = kind(
             self._redis,
             "",
-            Identity(self._transport, paths),
+            self._believe,
             token=Secret(token or self._token),
             portal_id=self.portal_id,
         )
         return HubSpot(self._transport, paths, self.budget, accounts)
+
+    async def _believe(self, _token: Secret) -> int:
+        """Answer whose a token is without asking: whoever asks here asks for something else."""
+        return self.portal_id
 
     async def create(self, title: str, **associations: list[int]) -> str:
         """Log a call and return its id."""

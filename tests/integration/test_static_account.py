@@ -54,14 +54,27 @@ async def test_hubspot_is_asked_once(redis: Redis, namespace: str) -> None:
     assert hubspot.asked == 1
 
 
-async def test_a_given_portal_is_believed(redis: Redis) -> None:
-    """Where the settings name the account, HubSpot is not asked."""
+async def test_a_given_portal_is_held_against_the_token(redis: Redis) -> None:
+    """A token of another account than the settings name is refused, and both are named."""
     hubspot = HubSpot(PORTAL)
-    known = account(redis, hubspot, portal_id=777)
+    wrong = account(redis, hubspot, portal_id=777)
 
-    assert await known.owner() == 777
-    assert await known.token(777) == TOKEN
-    assert hubspot.asked == 0
+    for asking in (wrong.owner(), wrong.token(777), wrong.token(PORTAL)):
+        with pytest.raises(PortalFailure, match="account 62515, and HUBSPOT_PORTAL_ID says 777"):
+            await asking
+    assert await account(redis, hubspot, portal_id=PORTAL).token(PORTAL) == TOKEN
+    assert hubspot.asked == 1
+
+
+async def test_a_given_portal_is_believed_where_hubspot_does_not_say(redis: Redis) -> None:
+    """A token that may not read whose it is, or an outage, keeps nobody from working."""
+    hubspot = HubSpot(PortalFailure(kind="forbidden", status=403))
+    some = account(redis, hubspot, portal_id=777)
+
+    assert await some.known() == 777
+    assert await some.token(777) == TOKEN
+    assert await some.owner() == 777
+    assert hubspot.asked == 1
 
 
 async def test_another_account_is_unknown(redis: Redis) -> None:

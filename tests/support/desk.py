@@ -7,16 +7,29 @@ import msgspec
 from callstream_client.events import CallEvent, decode
 from redis.asyncio import Redis
 
+from jobs.accounts.static import StaticAccount
 from jobs.backfill.runs import Runs
+from jobs.config.values import Secret
 from jobs.context import Context
 from jobs.ledger.hints import Hint
 from jobs.ledger.ledger import Ledger
 from jobs.ledger.messages import Mark
 from jobs.live.fetch import fetch_calls
 from jobs.timing import Timing
+from tests.simulator.messages import AccountState
 
 QUICK = Timing(quiet_ms=0, pace_ms=0)
 """Marks are due at once, so that what a test sees depends on its steps alone."""
+
+
+async def tell_owner(redis: Redis, namespace: str, account: AccountState) -> None:
+    """Keep in Redis whose the token is, so that no worker asks: tests count what they ask."""
+
+    async def owner(_token: Secret) -> int:
+        return account.portal_id
+
+    token = Secret(account.token)
+    await StaticAccount(redis, namespace, owner, token=token, portal_id=None).owner()
 
 
 class Desk:
