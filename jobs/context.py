@@ -77,6 +77,8 @@ class Context:
     """The same where one Redis holds both."""
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
+    _followed: dict[int, int] = field(default_factory=dict[int, int])
+    """Portal -> the generation of the others' list that was told of, where that is followed."""
 
     async def projection(self, portal_id: int) -> Projection:
         """Return what is to be read of the portal's calls.
@@ -103,15 +105,22 @@ class Context:
             linked_at=linked.listed_at,
             seen=self._generations.get(portal_id, 0),
         )
-        if projection.differs:
+        self._tell_of_others(portal_id, projection)
+        if projection.fresh:
+            await self._begin_round(portal_id, projection.generation)
+        return projection
+
+    def _tell_of_others(self, portal_id: int, projection: Projection) -> None:
+        """Log once for each list of others that is followed instead of our own."""
+        if not projection.differs:
+            self._followed.pop(portal_id, None)
+        elif self._followed.get(portal_id) != projection.generation:
+            self._followed[portal_id] = projection.generation
             _log.warning(
                 "other processes read other properties: following them",
                 portal_id=portal_id,
                 generation=projection.generation,
             )
-        if projection.fresh:
-            await self._begin_round(portal_id, projection.generation)
-        return projection
 
     async def _begin_round(self, portal_id: int, generation: int) -> None:
         """Have the portal's known calls read again; under a first list there mostly are none."""

@@ -105,9 +105,10 @@ async def _check_vanishing(
     present = await context.stream.present(portal_id, unannounced)
     vanished = await context.vanishing.note(portal_id, present, setting.now) if present else 0
     known = await context.stream.records.count(portal_id)
-    if is_suspicious(vanished, known):
+    if is_suspicious(vanished, known) and not await context.vanishing.is_believed(portal_id):
         _log.error(
-            "too many calls vanished unannounced: check that the token is this account's",
+            "too many calls vanished unannounced: check that the token is this account's; "
+            "if they are really gone, callstream accounts believe",
             portal_id=portal_id,
             vanished=vanished,
             known=known,

@@ -4,6 +4,7 @@ Key, on the ledger's Redis, after the namespace:
 
 - `vanished:<portal>`: sorted set, call that is held or would be published as gone without any
   notification -> when that was last found, in Redis' epoch ms
+- `vanished:<portal>:believed`: exists while an operator has said that they are really gone
 """
 
 from collections.abc import Collection
@@ -11,6 +12,7 @@ from collections.abc import Collection
 import msgspec
 from redis.asyncio import Redis
 
+from jobs.redis import command
 from jobs.timing import Timing
 
 MANY = 50
@@ -42,6 +44,20 @@ class Vanishing:
         pipeline.pexpire(key, 2 * self._window_ms)
         answers = await pipeline.execute()
         return msgspec.convert(answers[2], int)
+
+    async def believe(self, portal_id: int, for_ms: int) -> None:
+        """Take the portal's calls for gone that vanish within the next `for_ms`, however many.
+
+        Raises:
+            redis.RedisError: Redis did not answer.
+        """
+        key = f"{self._prefix}{portal_id}"
+        await command(self._redis, "SET", f"{key}:believed", 1, "PX", for_ms)
+        await command(self._redis, "UNLINK", key)
+
+    async def is_believed(self, portal_id: int) -> bool:
+        """Tell whether an operator has said so; raises `redis.RedisError` as above."""
+        return bool(await command(self._redis, "EXISTS", f"{self._prefix}{portal_id}:believed"))
 
 
 def is_suspicious(vanished: int, known: int) -> bool:

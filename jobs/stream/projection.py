@@ -68,6 +68,7 @@ class Projections:
         self._prefix = f"{keys.prefix(namespace)}projection:"
         self._idle_ms = timing.projection_idle_ms
         self._script = Script(redis, "stream/projection")
+        self._marked = Script(redis, "stream/marked")
 
     async def current(  # noqa: PLR0913 - both lists with their times, all but the lists by name
         self,
@@ -144,8 +145,12 @@ class Projections:
         return seconds * 1_000 + micros // 1_000
 
     async def marked(self, portal_id: int, generation: int) -> None:
-        """Say that every call known when `generation` began has been marked."""
-        await command(self._redis, "HSET", self._key(portal_id), "marked", generation)
+        """Say that every call known when `generation` began has been marked.
+
+        Without effect if nothing is known of that generation any more, as after the account's
+        removal.
+        """
+        await self._marked([self._key(portal_id)], [generation])
 
     def _key(self, portal_id: int) -> str:
         return f"{self._prefix}{portal_id}"

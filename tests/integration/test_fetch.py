@@ -6,6 +6,7 @@ import time
 
 import pytest
 from msgspec.structs import replace
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from jobs.hubspot.dispositions import DEFAULTS, Dispositions
@@ -159,16 +160,23 @@ async def test_unannounced_absence_is_held_and_confirmed(desk: Desk, control: Co
     assert (await control.requests()).accounts[desk.portal_id].by_operation["account.details"] == 1
 
 
-async def test_call_that_never_was_leaves_no_event(desk: Desk) -> None:
-    """HubSpot's test button names a call that does not exist: no event, and no mark for ever."""
+@pytest.mark.parametrize("kind", ["creation", "propertyChange", "deletion", ""])
+async def test_call_that_never_was_leaves_no_event(desk: Desk, redis: Redis, kind: str) -> None:
+    """HubSpot's test button names a call that does not exist: no event, no alarm, no mark for ever.
+
+    Whatever the button says of it, nothing is counted as vanished, and nothing set aside.
+    """
     desk.set_timing(replace(QUICK, gone_apart_ms=1, hint_patience_ms=1, gone_held_ms=1))
-    await desk.mark(123, Hint("creation", now_ms(), source="CRM"))
-    await desk.fetch()
-    while await desk.waits_ms(123) is not None:
-        await asyncio.sleep(0.002)
-        await desk.fetch_marked(123, Hint(origin="reconciliation"))
+    with capture_logs() as logs:
+        await desk.mark(123, Hint(kind, now_ms(), source="CRM"))
+        await desk.fetch()
+        while await desk.waits_ms(123) is not None:
+            await asyncio.sleep(0.002)
+            await desk.fetch_marked(123, Hint(origin="reconciliation"))
     assert await desk.events() == []
     assert await desk.dead() == []
+    assert [entry for entry in logs if entry["log_level"] in {"warning", "error"}] == []
+    assert await redis.exists(f"tenant-1:vanished:{desk.portal_id}") == 0
 
 
 async def test_missing_call_with_a_creation_is_late(desk: Desk) -> None:

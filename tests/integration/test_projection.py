@@ -3,11 +3,13 @@
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from jobs.redis import command
 from jobs.stream.projection import Projections
 from jobs.timing import Timing
 from tests.support.candidates import PORTAL
+from tests.support.desk import Desk
 
 KEY = f"projection:{PORTAL}"
 OLD, NEW = ["hs_call_title"], ["hs_call_title", "hs_call_body"]
@@ -132,3 +134,37 @@ async def test_namespace(redis: Redis, namespace: str) -> None:
     made = await projections.current(PORTAL, OLD, LINKS)
     await projections.marked(PORTAL, made.generation)
     assert await command(redis, "EXISTS", f"{namespace}:{KEY}") == 1
+
+
+async def test_what_is_marked_is_a_known_generation(projections: Projections, redis: Redis) -> None:
+    """A round that ends after the account's removal, or a loss of data, brings nothing back."""
+    made = await projections.current(PORTAL, OLD, LINKS)
+    await projections.marked(PORTAL, made.generation + 1)
+    assert (await projections.current(PORTAL, OLD, LINKS)).fresh
+    await projections.marked(PORTAL, made.generation)
+    assert not (await projections.current(PORTAL, OLD, LINKS)).fresh
+    await command(redis, "DEL", KEY)
+    await projections.marked(PORTAL, made.generation)
+    assert await command(redis, "EXISTS", KEY) == 0
+
+
+@pytest.mark.one_redis
+async def test_a_list_of_others_is_told_of_once(desk: Desk) -> None:
+    """That others' list is followed is logged once for each such list, not with every read."""
+    context, portal_id = desk.context, desk.portal_id
+
+    async def told_by(reads: int) -> int:
+        with capture_logs() as logs:
+            for _ in range(reads):
+                await context.projection(portal_id)
+        return sum("other processes read" in entry["event"] for entry in logs)
+
+    await context.projections.current(portal_id, OLD, LINKS)
+    assert await told_by(3) == 1
+    assert await told_by(2) == 0
+    key = f"tenant-1:projection:{portal_id}"
+    await command(desk.redis, "HSET", key, "used_at", 0)
+    await context.projections.current(portal_id, NEW, LINKS)
+    assert await told_by(3) == 1
+    await command(desk.redis, "HSET", key, "used_at", 0)
+    assert await told_by(2) == 0

@@ -3,6 +3,7 @@
 import rich_click as click
 
 from service.cli.accounts.add import add
+from service.cli.accounts.believe import believe
 from service.cli.accounts.bundle import export, import_
 from service.cli.accounts.listed import list_
 from service.cli.accounts.remove import remove
@@ -14,5 +15,5 @@ def accounts() -> None:
     """List, add, remove and move the accounts whose calls are read."""
 
 
-for command in (list_, add, remove, rotate, export, import_):
+for command in (list_, add, remove, rotate, export, import_, believe):
     accounts.add_command(command)
