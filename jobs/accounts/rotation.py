@@ -20,6 +20,8 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """Accounts whose tokens were under the newest key already."""
     unreadable: tuple[int, ...] = ()
     """Accounts whose tokens no key opens."""
+    outdated_letters: int = 0
+    """Dead letters whose bytes the newest key does not open: they stay as they are."""
 
 
 async def rotate(

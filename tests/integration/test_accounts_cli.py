@@ -15,8 +15,10 @@ from jobs.accounts.listing import Account
 from jobs.accounts.tokens import unseal
 from jobs.accounts.vault import SealedError, Vault
 from jobs.config.values import Secret
+from jobs.deadletters.envelope import Envelope
 from jobs.hubspot.oauth import Grant
 from jobs.hubspot.transport import open_session
+from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.ledger import Ledger
 from jobs.ledger.messages import Mark
 from jobs.redis import command
@@ -203,7 +205,12 @@ async def test_keys_are_rotated(app: App, accounts: Run, control: Control, redis
     result = accounts("rotate", "--json", TOKEN_KEYS=both)
 
     assert result.returncode == 0, result.stderr
-    assert msgspec.json.decode(result.stdout) == {"rotated": 3, "current": 0, "unreadable": []}
+    assert msgspec.json.decode(result.stdout) == {
+        "rotated": 3,
+        "current": 0,
+        "unreadable": [],
+        "outdated_letters": 0,
+    }
     for record in await app.register.records(list(grants)):
         tokens = unseal(Vault([NEW]), record.portal_id, record.sealed)
         assert tokens.access == grants[record.portal_id].access
@@ -222,6 +229,20 @@ async def test_a_key_that_is_missing_is_told(app: App, accounts: Run, control: C
     assert str(portal_id) in result.stderr
     (record,) = await app.register.records([portal_id])
     assert unseal(app.vault, portal_id, record.sealed).refresh == grant.refresh
+
+
+async def test_letters_under_the_old_key_are_told(accounts: Run, redis: Redis) -> None:
+    """Dead letters keep the key that they were sealed under, and say so before it is given up."""
+    ledgers = [Ledger(redis, "tenant-1", Timing(), Envelope(keys)) for keys in ([OLD], [NEW], [])]
+    for ledger in ledgers:
+        await ledger.mark([], [DeadLetter(reason="undecodable-call", error="odd", raw=b"bytes")])
+
+    result = accounts("rotate", TOKEN_KEYS=f"{NEW.reveal()},{OLD.reveal()}")
+
+    assert result.returncode == 0
+    assert "1 dead letter opens under an older key only" in result.stderr
+    again = accounts("rotate", TOKEN_KEYS=NEW.reveal())
+    assert "1 dead letter opens under an older key only" in again.stderr
 
 
 async def test_accounts_move(

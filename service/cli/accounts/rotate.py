@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def rotate(*, as_json: bool) -> None:
     """Encrypt all tokens under the first of TOKEN_KEYS, so that the others can be given up.
 
-    First give all processes TOKEN_KEYS=new,old; then run this; then give them TOKEN_KEYS=new.
+    First give all processes TOKEN_KEYS=new,old; then run this; then give them TOKEN_KEYS=new. Dead
+    letters are not sealed anew: replay or drop those that are named before you give up the old key.
     """
     import asyncio
 
@@ -23,6 +24,13 @@ def rotate(*, as_json: bool) -> None:
     done = asyncio.run(_rotate(settings_for("rotate", "token_keys")))
     rotated = counted(done.rotated, "account")
     tell(done, f"{rotated} rotated, {done.current:,} under the first key already", as_json=as_json)
+    if done.outdated_letters:
+        letters = counted(done.outdated_letters, "dead letter opens", "dead letters open")
+        click.echo(
+            f"{letters} under an older key only: replay or drop them before you give it up, or do "
+            "without their bytes",
+            err=True,
+        )
     if done.unreadable:
         named = ", ".join(map(str, done.unreadable))
         msg = f"no key of TOKEN_KEYS opens the tokens of {named}: keep the key that does"
@@ -30,9 +38,14 @@ def rotate(*, as_json: bool) -> None:
 
 
 async def _rotate(settings: "Settings") -> "Rotation":
+    import msgspec
+
     from jobs.accounts import rotation
+    from jobs.deadletters.outdated import count_outdated
     from service.cli.accounts.desk import open_desk, progress
 
     async with open_desk(settings) as desk:
         with progress("encrypting") as moved:
-            return await rotation.rotate(desk.register, desk.vault, moved)
+            done = await rotation.rotate(desk.register, desk.vault, moved)
+        outdated = await count_outdated(desk.redis, settings.namespace, desk.vault)
+        return msgspec.structs.replace(done, outdated_letters=outdated)
