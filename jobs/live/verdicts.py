@@ -5,7 +5,7 @@ published at once; a hint that the read does not yet show only keeps the mark, f
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,8 +13,11 @@ from jobs.ledger.hints import Hint
 from jobs.timing import Timing
 
 CLOCK_SLACK_MS = 1_000
-"""HubSpot's `updatedAt` may lie this much before the `occurredAt` of the same change."""
+"""HubSpot's `updatedAt` may lie this much before the `occurredAt` of the same change. So may the
+`updatedAt` of the change before it, where a replica lags behind: the one is told as the other's
+event, and looked for again."""
 
+_THERE: Final = frozenset({"live", "archived"})
 DEPARTURE_KINDS = frozenset({"deletion", "merge", "privacyDeletion"})
 """Kinds that announce that a call goes away."""
 ARRIVAL_KINDS = frozenset({"creation", "propertyChange", "restore"})
@@ -75,7 +78,7 @@ class Weighed(msgspec.Struct, frozen=True):
 
     met: tuple[Hint, ...]
     unmet: tuple[Hint, ...]
-    """Each with the time of its first test."""
+    """Each with the time of its first test; those among them too that are met and not certain."""
     dropped: int
     """Unmet hints whose patience has run out."""
     wait_ms: int
@@ -116,6 +119,12 @@ def is_met(hint: Hint, reading: Reading) -> bool:
     return met
 
 
+def is_certain(hint: Hint, reading: Reading) -> bool:
+    """Tell whether a read that meets the hint cannot be one of the moment before it."""
+    by_time = hint.kind in {"creation", "propertyChange", ""} and reading.state in _THERE
+    return not by_time or reading.updated_at >= hint.occurred_at
+
+
 def _association_met(hint: Hint, reading: Reading) -> bool:
     kind, _, other = (hint.target or "").partition(":")
     if reading.state != "live" or kind not in reading.associations:
@@ -136,12 +145,14 @@ def weigh(hints: Sequence[Hint], reading: Reading, now: int, timing: Timing) -> 
     unmet: list[Hint] = []
     dropped = 0
     for hint in hints:
-        if is_met(hint, reading):
+        shown = is_met(hint, reading)
+        if shown:
             met.append(hint)
-            continue
+            if is_certain(hint, reading):
+                continue
         tested_at = hint.tested_at or now
         if now - tested_at >= timing.hint_patience_ms:
-            dropped += 1
+            dropped += not shown
         else:
             unmet.append(msgspec.structs.replace(hint, tested_at=tested_at))
     waits = [next_rung(now - hint.tested_at, timing.behind_rungs_ms) for hint in unmet]

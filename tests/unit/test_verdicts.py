@@ -44,6 +44,26 @@ def test_change_is_met_within_a_second_of_updated_at(kind: str, lead: int, *, me
     assert is_met(Hint(kind, NOW + lead), reading()) is met
 
 
+@pytest.mark.parametrize("kind", ["creation", "propertyChange"])
+def test_change_shown_by_a_slightly_older_record_is_looked_for_again(kind: str) -> None:
+    """Of two changes within a second a lagging replica may show the first: told, and kept."""
+    hint = Hint(kind, NOW + 1)
+    weighed = weigh([hint], reading(), NOW + 5, TIMING)
+    assert weighed.met == (hint,)
+    assert [kept.occurred_at for kept in weighed.unmet] == [NOW + 1]
+    assert weighed.wait_ms == 1_000
+    certain = weigh(weighed.unmet, reading(updated_at=NOW + 1), NOW + 1_005, TIMING)
+    assert certain.met == weighed.unmet
+    assert certain.unmet == ()
+
+
+def test_change_that_stays_slightly_older_is_not_looked_for_without_end() -> None:
+    """After two minutes the slightly older record counts as what the hint said."""
+    hint = Hint("propertyChange", NOW + 1, tested_at=NOW)
+    weighed = weigh([hint], reading(), NOW + TIMING.hint_patience_ms, TIMING)
+    assert (weighed.met, weighed.unmet, weighed.dropped) == ((hint,), (), 0)
+
+
 @pytest.mark.parametrize("removed", [False, True])
 @pytest.mark.parametrize("present", [False, True])
 def test_association_is_met_by_presence(*, removed: bool, present: bool) -> None:
