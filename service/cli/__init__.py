@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "reconcile": "service.cli.reconcile:reconcile",
     "accounts": "service.cli.accounts:accounts",
     "dead": "service.cli.dead:dead",
+    "forget": "service.cli.forget:forget",
     "doctor": "service.cli.doctor:doctor",
     "subscriptions": "service.cli.subscriptions:subscriptions",
 }
