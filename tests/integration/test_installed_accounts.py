@@ -158,6 +158,18 @@ async def test_a_process_that_dies_while_refreshing_holds_nobody_up(
         assert await refreshes() == 1
 
 
+async def test_a_clock_that_is_set_back_holds_nobody_up(
+    app: App, control: Control, portal_id: int
+) -> None:
+    """A lease that ends an hour from now is none: no holder has more than a few seconds."""
+    await app.install(portal_id, age_ms=EXPIRED_MS)
+    later = await app.register.now() + 3_600_000
+    await command(app.redis, "HSET", f"tenant-1:accounts:{portal_id}", "lease", f"other:{later}")
+    async with counted(control) as refreshes, asyncio.timeout(5):
+        assert await app.process().token(portal_id) is not None
+        assert await refreshes() == 1
+
+
 async def test_a_void_grant_disconnects(
     app: App, control: Control, portal_id: int, redis: Redis
 ) -> None:

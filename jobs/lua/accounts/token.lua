@@ -23,8 +23,9 @@ local early = usable - math.min(tonumber(ARGV[3]), life / 4)
 if tonumber(ARGV[2]) >= version then usable, early = 0, 0 end
 if early > 0 then return {'use', version, sealed, usable, early, ''} end
 
+-- A lease that ends later than any can is of before the clock was set back.
 local leased_until = tonumber(string.match(held[5] or '', ':(%d+)$')) or 0
-if leased_until > now then
+if leased_until > now and leased_until <= now + ARGV[5] then
   return {usable > 0 and 'use' or 'wait', version, sealed, usable, leased_until - now, ''}
 end
 local retry_at = tonumber(held[6]) or 0
