@@ -25,7 +25,8 @@ Keys, after the namespace:
 - `budget:epoch`: string `<server's run id>@<since when, in ms>`
 - `budget:<portal>`: hash; `max`, `interval`: the learned limit and its window in ms; `daily`,
   `left`, `seen`: the daily limit, what is left of it, and when HubSpot last said so; `cool:burst`,
-  `cool:search`, `cool:daily`: asleep until; `sure`, `blind`, `probe`: the epoch in which the log
+  `cool:search`, `cool:daily`: asleep until; `look:daily`: until when nobody else looks whether a
+  spent day is over; `sure`, `blind`, `probe`: the epoch in which the log
   was filled, was found to have no header to fill it, was first asked; `period`, `others`,
   `others:before`: the most that was seen of others; `first:burst`, `first:search`: until when a
   taker that leaves nothing is expected back; `serial`: counter of log entries
@@ -49,6 +50,10 @@ from jobs.timing import Timing
 
 Kind = Literal["burst", "search"]
 """The window that a request falls into: HubSpot counts searches apart from all others."""
+
+_OK: Final = 200
+_TOO_MANY: Final = 429
+_SERVER_ERROR: Final = 500
 
 SEARCHES: Final = 5
 """Searches that HubSpot allows an account per second, over all apps; it sends no header."""
@@ -161,7 +166,7 @@ class Budget:
         *,
         elapsed_ms: int,
         kind: Kind = "burst",
-        works: bool = True,
+        status: int = _OK,
     ) -> None:
         """Take over what an answer's rate-limit headers say.
 
@@ -170,7 +175,8 @@ class Budget:
             headers: of the answer.
             elapsed_ms: how long it took.
             kind: which window the request fell into.
-            works: the answer shows that HubSpot's API works, which ends an outage.
+            status: of the answer. One below 500 shows that HubSpot's API works, which ends an
+                outage; if it is no 429, a daily limit whose rest is over is renewed.
 
         Raises:
             redis.RedisError: it may not have been taken over.
@@ -197,7 +203,8 @@ class Budget:
                 _word(said.remaining),
                 _word(said.daily),
                 _word(said.daily_remaining),
-                int(works),
+                int(status < _SERVER_ERROR),
+                int(status != _TOO_MANY),
             ],
         )
         if was_out_ms:
@@ -225,7 +232,8 @@ class Budget:
         """Let exactly what a 429 names rest until the told time, and return the ms until then.
 
         A daily limit rests everything, any other the kind of request that was refused. Without a
-        `Retry-After` the limit's own length is waited for: HubSpot documents none for its API.
+        `Retry-After` the limit's own length is waited for: HubSpot documents none for its API. When
+        a day begins anew nobody tells: five minutes at a time, and then one taker finds out.
 
         Raises:
             redis.RedisError: it may not have been noted.

@@ -315,7 +315,7 @@ class HubSpot:
             answer.headers,
             elapsed_ms=answer.elapsed_ms,
             kind=kind,
-            works=answer.status < _SERVER_ERROR,
+            status=answer.status,
         )
         if answer.status >= _SERVER_ERROR:
             await self._budget.fail(portal_id)

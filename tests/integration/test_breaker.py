@@ -44,15 +44,15 @@ async def test_outage_is_what_many_accounts_see(redis: Redis) -> None:
     assert await timeless_budget(redis).take(PORTAL, kind="search") == FIRST
 
 
-@pytest.mark.parametrize("works", [True, False])
-async def test_answer_in_between_begins_the_count_anew(redis: Redis, works: bool) -> None:  # noqa: FBT001 - a test's parameter
+@pytest.mark.parametrize("status", [200, 401, 429, 503])
+async def test_answer_in_between_begins_the_count_anew(redis: Redis, status: int) -> None:
     """Failures count as an outage only while nothing answers; a failing answer is none."""
     budget = timeless_budget(redis)
     await settled(redis, budget)
     await fail(budget, TRIPS_AT - 1)
-    await budget.learn(PORTAL, {}, elapsed_ms=0, works=works)
+    await budget.learn(PORTAL, {}, elapsed_ms=0, status=status)
     await budget.fail(TRIPS_AT)
-    assert (await budget.take(PORTAL) == 0) is works
+    assert (await budget.take(PORTAL) == 0) is (status < 500)
 
 
 async def test_deployment_sends_a_handful_of_probes_a_minute(redis: Redis) -> None:

@@ -212,7 +212,35 @@ async def test_a_429_cools_what_it_names(
     assert await budget.take(PORTAL + 1) == 0
     await time.on(cooled_ms)
     assert await budget.take(PORTAL) == 0
+    await budget.learn(PORTAL, {}, elapsed_ms=0)
     assert await budget.take(PORTAL, kind="search") == 0
+
+
+async def test_one_finds_out_whether_the_day_is_over(redis: Redis) -> None:
+    """After a daily 429's rest one taker asks, and not all of them, until an answer is no 429.
+
+    Answers to OAuth apps do not say what is left of the day.
+    """
+    budget = timeless_budget(redis)
+    time = await settled(redis, budget)
+    spent = PortalFailure(kind="rate_limited", status=429, limit="daily")
+    for _ in range(2):
+        await budget.learn(PORTAL, {}, elapsed_ms=0, status=429)
+        await time.on(await budget.cool(PORTAL, spent))
+        assert [await budget.take(PORTAL) for _ in range(3)] == [0, 5 * MINUTE, 5 * MINUTE]
+        assert await budget.take(PORTAL, kind="search") == 5 * MINUTE
+    await budget.learn(PORTAL, {}, elapsed_ms=0)
+    assert [await budget.take(PORTAL) for _ in range(3)] == [0, 0, 0]
+
+
+async def test_an_earlier_answer_does_not_end_the_rest(redis: Redis) -> None:
+    """What was answered beside a daily 429 says nothing about the day after it."""
+    budget = timeless_budget(redis)
+    await settled(redis, budget)
+    spent = PortalFailure(kind="rate_limited", status=429, limit="daily")
+    await budget.cool(PORTAL, spent)
+    await budget.learn(PORTAL, {}, elapsed_ms=0)
+    assert await budget.take(PORTAL) == 5 * MINUTE
 
 
 async def test_a_longer_word_is_not_cut_short(redis: Redis) -> None:

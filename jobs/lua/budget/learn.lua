@@ -10,6 +10,7 @@
 --       4 limit per window, 5 its window in ms, 6 what is left of it; empty = HubSpot did not say
 --       7 daily limit, 8 what is left of it; empty = HubSpot did not say
 --       9 1 = the answer shows that HubSpot's API works
+--       10 1 = no limit has refused the request
 -- Answer: for how many ms the breaker was open, if this answer has closed it, else 0
 --
 -- Atomic because the count that HubSpot answered is compared with the log, and the most that was
@@ -65,6 +66,11 @@ if kind == 'burst' and max and remaining then
   end
 elseif kind == 'burst' then
   redis.call('HSET', KEYS[2], 'blind', since)
+end
+if ARGV[9] == '1' and ARGV[10] == '1' then
+  -- The day's rest is over, and so is the day. A later word of HubSpot's stands.
+  local rested = tonumber(redis.call('HGET', KEYS[2], 'cool:daily') or nil)
+  if rested and rested <= now then redis.call('HDEL', KEYS[2], 'cool:daily', 'look:daily') end
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return ARGV[9] == '1' and recover(KEYS[4], KEYS[5], KEYS[6], now) or 0

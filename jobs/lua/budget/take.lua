@@ -33,7 +33,7 @@ local since = whole(kept_since(KEYS[1], now))
 
 local known = redis.call(
   'HMGET', KEYS[2], 'max', 'interval', 'daily', 'left', 'seen', 'cool:' .. kind, 'cool:daily',
-  'sure', 'blind', 'probe', 'period', 'others', 'others:before', 'first:' .. kind
+  'sure', 'blind', 'probe', 'period', 'others', 'others:before', 'first:' .. kind, 'look:daily'
 )
 local daily, left, seen = tonumber(known[3]), tonumber(known[4]), tonumber(known[5])
 local sure, blind, probe = known[8], known[9], known[10]
@@ -79,6 +79,14 @@ if left and left - math.floor(daily * others_of_day) < cost then
   wait = math.max(wait, again)
 end
 
+-- Nor does anybody tell whether the day has begun anew when the time is over for which it rested.
+local rested = tonumber(known[7])
+if rested and rested <= now then
+  local again = (tonumber(known[15]) or 0) - now
+  looking = looking or again <= 0
+  wait = math.max(wait, again)
+end
+
 local probe_at = probe_time(KEYS[4])
 if probe_at then
   wait = math.max(wait, probe_at - now)
@@ -121,7 +129,7 @@ if probe_at then
   send_probe(KEYS[4], now, tonumber(ARGV[12]))
 end
 if looking then
-  redis.call('HSET', KEYS[2], 'seen', whole(now))
+  redis.call('HSET', KEYS[2], 'seen', whole(now), 'look:daily', whole(now + ARGV[10]))
 end
 if leaving == 0 and known[14] then
   redis.call('HDEL', KEYS[2], 'first:' .. kind)
