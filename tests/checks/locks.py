@@ -15,15 +15,19 @@ from pathlib import Path
 
 from tests.checks import ROOT, report
 
-LOCKS: dict[str, tuple[str, ...]] = {
-    "requirements/runtime.txt": ("--extra", "embedded"),
-    "requirements/run.txt": ("--extra", "embedded", "--group", "build"),
-    "requirements/dev.txt": ("--extra", "embedded", "--group", "dev"),
-}
-"""The lock files, each with what it holds beside the dependencies themselves: what an image needs,
-what `make run` needs in a fresh clone, what tests and checks need."""
 LARGEST = "requirements/dev.txt"
-"""The lock file that holds what all the others hold."""
+"""The lock file that holds what all the others hold, but for those beside it."""
+LOCKS: dict[str, tuple[str, ...]] = {
+    "requirements/runtime.txt": ("pyproject.toml", "--extra", "embedded"),
+    "requirements/run.txt": ("pyproject.toml", "--extra", "embedded", "--group", "build"),
+    LARGEST: ("pyproject.toml", "--extra", "embedded", "--group", "dev"),
+    "requirements/fuzz.txt": ("--group", "fuzz", "--constraint", LARGEST),
+}
+"""The lock files in the order in which they are written, each with what it holds: what an image
+needs, what `make run` needs in a fresh clone, what tests and checks need, what `make fuzz` needs
+beside that."""
+BESIDE = frozenset({"requirements/fuzz.txt"})
+"""Lock files of packages that are installed beside those of the largest."""
 OPTIONS = (
     "--universal",
     "--python-version=3.11",
@@ -54,11 +58,11 @@ def resolve(lock: str, root: Path = ROOT, more: Sequence[str] = ()) -> str:
     uv = str(Path(sys.executable).with_name("uv"))
     with tempfile.TemporaryDirectory(prefix="callstream-lock-") as folder:
         copy = Path(folder)
-        for source in (*SOURCES, lock):
+        for source in (*SOURCES, LARGEST, lock):
             (copy / source).parent.mkdir(parents=True, exist_ok=True)
             if (root / source).exists():
                 shutil.copy(root / source, copy / source)
-        command = [uv, "pip", "compile", "pyproject.toml", "-o", lock, *OPTIONS, *LOCKS[lock]]
+        command = [uv, "pip", "compile", "-o", lock, *OPTIONS, *LOCKS[lock]]
         try:
             subprocess.run(
                 [*command, *more],
@@ -108,7 +112,7 @@ def disagreements(lock: str, have: str, larger: str) -> list[str]:
     return [
         f"{lock}: {name} is {version}, but {others.get(name, 'absent')} in the larger lock file"
         for name, version in pins(have).items()
-        if others.get(name) != version
+        if others.get(name, version if lock in BESIDE else None) != version
     ]
 
 

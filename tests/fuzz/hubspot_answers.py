@@ -96,7 +96,7 @@ def becomes_an_event(call: schema.Call) -> None:
     written = _payload.encode(whole)
     assert msgspec.json.decode(written, type=events.CallEventData) == whole
     assert made.started_at is None or parse(made.started_at) is not None
-    assert event_time(call, Bucket(), 0)
+    assert event_time(made, Bucket(), 0)
     assert _digest(call) == _digest(call)
 
 
