@@ -54,22 +54,33 @@ class Case(msgspec.Struct, frozen=True):
 CASES: Final = (Case(1, 1), Case(4, 2), Case(4, 2, beside=True))
 
 
+async def rest(running: Fleet) -> None:
+    """Have nothing of the account read until `wake`."""
+    ledger = Ledger(running.redis, running.plan.namespace, Timing())
+    await ledger.sleep(running.portal_id, 3_600_000, "at rest for a measurement")
+
+
+async def wake(running: Fleet) -> None:
+    """Have the account's marked calls read."""
+    ledger = Ledger(running.redis, running.plan.namespace, Timing())
+    queue = connect_queue(running.server.url, running.plan.namespace, "live")
+    try:
+        bells = await ledger.wake(running.portal_id)
+        await Doorbells(queue, running.plan.namespace).ring(bells)
+    finally:
+        await queue.aclose(close_connection_pool=True)
+
+
 async def mark(running: Fleet, calls: int) -> None:
-    """Mark so many calls of the account's past, all due at one moment; returns at that moment."""
+    """Mark so many calls of the account's past, which is at rest from then on."""
     await running.hubspot.bulk(calls)
+    await rest(running)
     ledger = Ledger(running.redis, running.plan.namespace, Timing())
     portal_id = running.portal_id
-    await ledger.sleep(portal_id, 3_600_000, "the backlog is being made")
     ids = [*await running.hubspot.truth(portal_id)]
     for start in range(0, len(ids), 1_000):
         hint = Hint(origin="reconciliation")
         await ledger.mark([Mark(portal_id, one, (hint,)) for one in ids[start : start + 1_000]])
-    queue = connect_queue(running.server.url, running.plan.namespace, "live")
-    try:
-        await running.hubspot.reset_counts()
-        await Doorbells(queue, running.plan.namespace).ring(await ledger.wake(portal_id))
-    finally:
-        await queue.aclose(close_connection_pool=True)
 
 
 @contextlib.asynccontextmanager
@@ -130,6 +141,8 @@ async def measure(case: Case, calls: int) -> Row:
             if case.beside:
                 await asyncio.sleep(WINDOW_S)
             await mark(running, calls)
+            await running.hubspot.reset_counts()
+            await wake(running)
             answers.clear()
             began_s, began_redis_s = cpu_s(running.workers), await redis_cpu_s(running.redis)
             seen = await watch(running, answers)

@@ -54,24 +54,30 @@ async def ages_of_all_ms(running: Fleet, portals: Sequence[int]) -> list[int]:
     return ages
 
 
-async def ages_ms(running: Fleet, portal_id: int, since: int = 0) -> list[int]:
+async def ages_ms(running: Fleet, portal_id: int) -> list[int]:
     """Return how old each new call of an account was when its first event was appended.
 
     Args:
         running: the deployment; the stand-in's clock must be the machine's.
         portal_id: the account.
-        since: the index of the first change that counts.
     """
     events = await first_events(running.redis, running.plan.namespace)
-    changes = await running.hubspot.changes(portal_id, since)
+    logged = await logged_calls(running, portal_id)
+    return [events[key] - at for key, at in logged.items() if key in events]
+
+
+async def logged_calls(running: Fleet, portal_id: int, since: int = 0) -> dict[str, int]:
+    """Return when each call of an account was logged, in epoch ms, by `partitionkey`.
+
+    Args:
+        running: the deployment.
+        portal_id: the account.
+        since: the index of the first change that counts.
+    """
     logged: dict[str, int] = {}
-    for change in changes:
-        logged.setdefault(change.call_id, change.at)
-    return [
-        events[key] - at
-        for call_id, at in logged.items()
-        if (key := keys.partition_key(portal_id, call_id)) in events
-    ]
+    for change in await running.hubspot.changes(portal_id, since):
+        logged.setdefault(keys.partition_key(portal_id, change.call_id), change.at)
+    return logged
 
 
 def cpu_s(programs: Iterable[Program]) -> float:
