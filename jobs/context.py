@@ -21,11 +21,12 @@ from jobs.hubspot.paths import Paths
 from jobs.hubspot.transport import Transport, open_session
 from jobs.journal.opening import Journal, journal_of
 from jobs.ledger.aging import Aging
-from jobs.ledger.ledger import Ledger
+from jobs.ledger.ledger import Ledger, pulse_of
 from jobs.live.latency import Latency
 from jobs.live.paging import Pagings
 from jobs.live.vanishing import Vanishing
 from jobs.outliving import running
+from jobs.pulse.pulse import Pulse
 from jobs.queue import Doorbells, Reconciles, Rereads, Turns, connect_queue
 from jobs.reconciliation.comparing import Comparer
 from jobs.reconciliation.missed import Missed
@@ -50,6 +51,8 @@ class Context:
     slots: int
     """Jobs that this worker runs at once on a queue."""
     ledger: Ledger
+    pulse: Pulse
+    """Of the ledger's Redis; those of the streams' are in `stream.pulses`."""
     stream: Stream
     projections: Projections
     accounts: Accounts
@@ -155,7 +158,8 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
         session = await stack.enter_async_context(open_session())
         transport = Transport(session, settings.hubspot_api_url, timing)
         envelope = Envelope(settings.token_keys)
-        ledger = Ledger(redis, namespace, timing, envelope)
+        pulse = pulse_of(redis, namespace, timing)
+        ledger = Ledger(redis, namespace, timing, envelope, pulse=pulse)
         accounts = accounts_of(settings, redis, ledger, transport, timing)
         budget = Budget(
             redis,
@@ -195,6 +199,7 @@ async def open_context(settings: Settings, *, slots: int) -> AsyncGenerator[Cont
             timing=timing,
             slots=slots,
             ledger=ledger,
+            pulse=pulse,
             stream=stream,
             projections=projections,
             accounts=accounts,

@@ -32,6 +32,7 @@ from jobs.context import Context, open_context
 from jobs.journal.task import read_forever
 from jobs.live.aging import age_forever
 from jobs.live.fetch import fetch_calls
+from jobs.live.mending import mend_forever
 from jobs.live.reread import reread_calls
 from jobs.live.sweep import (
     announce_streams,
@@ -92,6 +93,7 @@ async def run(settings: Settings, queue: QueueName | None = None) -> None:
             await stack.enter_async_context(_tasks(context))
         if "collections" in names:
             await stack.enter_async_context(_collection_tasks(context))
+        await stack.enter_async_context(_mending(context))
         stop = stack.enter_context(_signals())
         await asyncio.gather(*(_serve(context, name, stop) for name in names))
 
@@ -185,6 +187,11 @@ async def _collection_tasks(context: Context) -> AsyncGenerator[None]:
         yield
 
 
+def _mending(context: Context) -> contextlib.AbstractAsyncContextManager[None]:
+    """Own the task that looks after what Redis loses."""
+    return running(mending=partial(mend_forever, context, _name()))
+
+
 def _name() -> str:
     """Return a name that no other worker has."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -259,6 +266,7 @@ def _arq_settings(name: QueueName) -> type:
             await stack.enter_async_context(_tasks(context))
         else:
             await stack.enter_async_context(_collection_tasks(context))
+        await stack.enter_async_context(_mending(context))
         ctx["context"] = context
 
     async def on_shutdown(_ctx: dict[str, object]) -> None:

@@ -232,6 +232,11 @@ class Ledger:
         )
         return settled.bells
 
+    async def settled(self, portal_id: int) -> list[str]:
+        """Return the portal's calls that were settled within `Timing.recent_ms`."""
+        answer = await command(self._redis, "ZRANGE", f"{self._prefix}{portal_id}:recent", 0, -1)
+        return [call.decode() for call in cast("list[bytes]", answer)]
+
     async def sweep(self, worker: str, queue: str, running: str = "") -> list[Bell]:
         """Return doorbells for due portals that have none, if it is this worker's turn.
 

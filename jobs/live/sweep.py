@@ -63,14 +63,11 @@ async def connect_static(context: Context) -> None:
     asked only about a token whose portal id is not known yet. Accounts that install the app are
     connected by the install itself: if Redis forgets their tokens, nothing here can help.
     """
-    static = context.accounts.static
     timing = context.timing
     failures, is_told = 0, False
-    while static is not None:
+    while context.accounts.static is not None:
         try:
-            portal_id = await static.owner()
-            if not is_told or not (await context.ledger.door(portal_id)).connected_at:
-                await context.doorbells.ring(await context.ledger.connect(portal_id))
+            await open_static(context, again=not is_told)
         except (RedisError, OSError, HubSpotError) as error:
             failures += 1
             wait_ms = doubling(
@@ -80,8 +77,23 @@ async def connect_static(context: Context) -> None:
                 _log.warning("accounts not connected yet", error=str(error), retry_in_ms=wait_ms)
         else:
             failures, is_told = 0, True
-            wait_ms = timing.strangers_every_ms
+            wait_ms = timing.look_ms
         await asyncio.sleep(wait_ms / 1000)
+
+
+async def open_static(context: Context, *, again: bool = False) -> None:
+    """Open the settings' account if the ledger does not know it; `again` even if it does.
+
+    Raises:
+        HubSpotError: HubSpot had to be asked whose the token is, and did not say.
+        redis.RedisError: Redis is away.
+    """
+    static = context.accounts.static
+    if static is None:
+        return
+    portal_id = await static.owner()
+    if again or not (await context.ledger.door(portal_id)).connected_at:
+        await context.doorbells.ring(await context.ledger.connect(portal_id))
 
 
 async def announce_streams(context: Context) -> None:

@@ -16,14 +16,15 @@ def append_only_file(server: EmbeddedRedis) -> Path:
     return parts[-1] if parts else server.folder / "appendonly.aof"
 
 
-def tear_off(server: EmbeddedRedis, scripts: int) -> None:
-    """Cut the last scripts that wrote off the file of a server that is not running."""
+def tear_off(server: EmbeddedRedis, word: str) -> None:
+    """Cut the script that wrote `word` first, and all that followed it, off a server's file.
+
+    The server must not be running.
+    """
     file = append_only_file(server)
     raw = file.read_bytes()
-    end = len(raw)
-    for _ in range(scripts):
-        end = raw.rindex(_SCRIPT_BEGINS, 0, end)
-    file.write_bytes(raw[:end])
+    written = raw.index(f"${len(word)}\r\n{word}\r\n".encode())
+    file.write_bytes(raw[: raw.rindex(_SCRIPT_BEGINS, 0, written)])
 
 
 async def follow(replica: EmbeddedRedis, primary: EmbeddedRedis) -> None:
