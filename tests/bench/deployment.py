@@ -54,15 +54,16 @@ async def ages_of_all_ms(running: Fleet, portals: Sequence[int]) -> list[int]:
     return ages
 
 
-async def ages_ms(running: Fleet, portal_id: int) -> list[int]:
+async def ages_ms(running: Fleet, portal_id: int, since: int = 0) -> list[int]:
     """Return how old each new call of an account was when its first event was appended.
 
     Args:
         running: the deployment; the stand-in's clock must be the machine's.
         portal_id: the account.
+        since: the index of the first change that counts.
     """
     events = await first_events(running.redis, running.plan.namespace)
-    logged = await logged_calls(running, portal_id)
+    logged = await logged_calls(running, portal_id, since)
     return [events[key] - at for key, at in logged.items() if key in events]
 
 
