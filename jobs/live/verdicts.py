@@ -5,7 +5,7 @@ published at once; a hint that the read does not yet show only keeps the mark, f
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -17,7 +17,6 @@ CLOCK_SLACK_MS = 1_000
 `updatedAt` of the change before it, where a replica lags behind: the one is told as the other's
 event, and looked for again."""
 
-_THERE: Final = frozenset({"live", "archived"})
 DEPARTURE_KINDS = frozenset({"deletion", "merge", "privacyDeletion"})
 """Kinds that announce that a call goes away."""
 ARRIVAL_KINDS = frozenset({"creation", "propertyChange", "restore"})
@@ -30,6 +29,8 @@ class Reading(msgspec.Struct, frozen=True):
     state: Literal["live", "archived", "missing", "merged"]
     updated_at: int = 0
     """HubSpot's `updatedAt` in epoch ms."""
+    archived_at: int = 0
+    """HubSpot's `archivedAt` in epoch ms, 0 if it names none."""
     associations: Mapping[str, Sequence[str]] = {}
     """Object type id (`0-1`) -> ids on the other side, of the types that were read."""
 
@@ -120,9 +121,17 @@ def is_met(hint: Hint, reading: Reading) -> bool:
 
 
 def is_certain(hint: Hint, reading: Reading) -> bool:
-    """Tell whether a read that meets the hint cannot be one of the moment before it."""
-    by_time = hint.kind in {"creation", "propertyChange", ""} and reading.state in _THERE
-    return not by_time or reading.updated_at >= hint.occurred_at
+    """Tell whether a read that meets the hint cannot be one of the moment before it.
+
+    Such as an archived call, of which it is said that it was deleted after that: it may be gone.
+    """
+    match hint.kind, reading.state:
+        case (("creation" | "propertyChange" | ""), ("live" | "archived")):
+            return reading.updated_at >= hint.occurred_at
+        case (("deletion" | "privacyDeletion"), "archived"):
+            return not reading.archived_at or reading.archived_at >= hint.occurred_at
+        case _:
+            return True
 
 
 def _association_met(hint: Hint, reading: Reading) -> bool:

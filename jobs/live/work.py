@@ -123,7 +123,12 @@ def _reading(answer: Answer) -> Reading:
     match answer:
         case Found(call, associations):
             others = {type_id_of(kind): ids for kind, ids in associations.items()}
-            return Reading("archived" if call.archived else "live", to_ms(call.updated_at), others)
+            return Reading(
+                "archived" if call.archived else "live",
+                to_ms(call.updated_at),
+                to_ms(call.archived_at) if call.archived_at else 0,
+                others,
+            )
         case Merged():
             return Reading("merged")
         case _:

@@ -34,7 +34,7 @@ def reading(
 ) -> Reading:
     """Return a read whose association types are written `t0_1` for `0-1`."""
     kinds = {kind[1:].replace("_", "-"): ids for kind, ids in associations.items()}
-    return Reading(state, updated_at, kinds)
+    return Reading(state, updated_at, associations=kinds)
 
 
 @pytest.mark.parametrize("kind", ["creation", "propertyChange"])
@@ -55,6 +55,18 @@ def test_change_shown_by_a_slightly_older_record_is_looked_for_again(kind: str) 
     certain = weigh(weighed.unmet, reading(updated_at=NOW + 1), NOW + 1_005, TIMING)
     assert certain.met == weighed.unmet
     assert certain.unmet == ()
+
+
+@pytest.mark.parametrize("kind", ["deletion", "privacyDeletion"])
+@pytest.mark.parametrize(("later", "waits"), [(-1, False), (0, False), (1, True)])
+def test_archived_call_that_is_deleted_later_is_looked_for_again(
+    kind: str, later: int, *, waits: bool
+) -> None:
+    """A deletion of what was archived before may be that from the bin: the call may be gone."""
+    seen = Reading("archived", NOW - 1, archived_at=NOW)
+    weighed = weigh([Hint(kind, NOW + later)], seen, NOW + 5, TIMING)
+    assert bool(weighed.met) is True
+    assert bool(weighed.unmet) is waits
 
 
 def test_change_that_stays_slightly_older_is_not_looked_for_without_end() -> None:
