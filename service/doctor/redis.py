@@ -71,22 +71,12 @@ async def _facts(url: str, settings: Settings, notes: Notes) -> Facts | None:
     except ValueError as error:
         notes.problem("reachable", f"{where}: {error}", "use a redis://, rediss:// or unix:// URL")
     except (RedisError, OSError, TimeoutError) as error:
-        outage = _outage(error)
+        outage = outage_of(error) or Outage.UNREACHABLE
         notes.problem("reachable", f"{where}: {outage}", _HINTS.get(outage, _NETWORK))
     else:
         notes.ok("reachable", where)
         return facts
     return None
-
-
-def _outage(error: Exception) -> Outage:
-    """Return why Redis does not answer.
-
-    What it says to a new connection comes wrapped: Valkey refuses even a PING when it cannot save.
-    """
-    cause = error.__cause__
-    wrapped = outage_of(cause) if isinstance(cause, RedisError) else None
-    return wrapped or outage_of(error) or Outage.UNREACHABLE
 
 
 async def ask_redis(redis: Redis, settings: Settings) -> Facts:

@@ -63,7 +63,22 @@ _CODE = re.compile(rf"(?:^|: -)({'|'.join(_BY_CODE)})\b")
 
 
 def outage_of(error: BaseException) -> Outage | None:
-    """Return why Redis takes no writes, or None if the error is about what it was asked to do."""
+    """Return why Redis takes no writes, or None if the error is about what it was asked to do.
+
+    A connection that could not be made is judged by what it met: a server that refuses even PING
+    says why.
+    """
+    found = _outage_of(error)
+    if found is not Outage.UNREACHABLE:
+        return found
+    for inner in (error.__cause__, error.__context__):
+        deeper = outage_of(inner) if inner is not None else None
+        if deeper not in {None, Outage.UNREACHABLE}:
+            return deeper
+    return found
+
+
+def _outage_of(error: BaseException) -> Outage | None:
     for kind, outage in _BY_CLASS:
         if isinstance(error, kind):
             return outage
