@@ -55,8 +55,8 @@ format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
-bench: install ## measure change to stream; writes JSON and prints a table
-	$(BIN)/python -m tests.bench
+bench: install ## measure change to stream; FULL=1 measures imports, backlogs, many accounts too
+	$(BIN)/python -m tests.bench $(if $(FULL),--full)
 
 chaos: install ## break everything, one fault after the other; ARGS="--seeds 1,2,3" or names of windows
 	$(BIN)/python -m tests.chaos $(ARGS)

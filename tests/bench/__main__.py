@@ -1,6 +1,8 @@
-"""`python -m tests.bench`, which is `make bench`: latency, coalescing, memory; about four minutes.
+"""`python -m tests.bench`, which is `make bench`: latency, coalescing, memory; under three minutes.
 
-Exit status 0 if every figure is within its bound, 1 if not. Nothing else should run meanwhile.
+With `--full` (`make bench FULL=1`) fairness, a backlog and ten thousand accounts as well, which
+takes half an hour more. Exit status 0 if every figure is within its bound, 1 if not. Nothing else
+should run meanwhile.
 """
 
 import argparse
@@ -10,7 +12,7 @@ import sys
 
 from rich.console import Console
 
-from tests.bench import coalescing, latency, record_memory
+from tests.bench import coalescing, latency, record_memory, scale
 from tests.bench.machine import Machine
 from tests.bench.report import Report, now
 
@@ -23,20 +25,25 @@ def arguments() -> argparse.ArgumentParser:
     add("--changes", type=int, default=latency.CHANGES, help="changes of each run")
     add("--bursts", type=int, default=3, help="bursts of each kind")
     add("--calls", type=int, default=1_000_000, help="most calls whose memory is measured")
+    add("--full", action="store_true", help="fairness, a backlog and many accounts as well")
     return parser
 
 
 async def measure(args: argparse.Namespace, console: Console) -> Report:
     """Measure everything, and say what is being measured."""
-    console.print("how much a burst costs ...", style="dim")
+
+    def say(text: str) -> None:
+        console.print(text, style="dim")
+
+    say("how much a burst costs ...")
     found = [
         await coalescing.measure(spread_ms)
         for spread_ms in coalescing.BOUNDS
         for _ in range(args.bursts)
     ]
-    console.print("how long one change takes ...", style="dim")
+    say("how long one change takes ...")
     waits = await latency.measure(args.runs, args.changes)
-    console.print("what a known call costs ...", style="dim")
+    say("what a known call costs ...")
     shapes = [*record_memory.SMALL_PORTALS, *record_memory.PORTALS, (1, 10_000), (1, args.calls)]
     return Report(
         at=now(),
@@ -51,6 +58,7 @@ async def measure(args: argparse.Namespace, console: Console) -> Report:
         latency=waits,
         bursts=found,
         memory=await record_memory.run(None, shapes),
+        scale=await scale.measure(say) if args.full else {},
     )
 
 

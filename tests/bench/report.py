@@ -12,7 +12,8 @@ from rich.table import Table
 from tests.bench.coalescing import BOUNDS, Burst
 from tests.bench.latency import Latency
 from tests.bench.machine import Machine
-from tests.bench.sheet import Row, Value
+from tests.bench.scale import Scale, within_bounds
+from tests.bench.sheet import Row, Value, table
 
 FILE: Final = Path("build/bench/bench.json")
 P50_MS: Final = 60.0
@@ -34,6 +35,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     bursts: Sequence[Burst]
     memory: Sequence[Row]
     """What known calls cost Redis (see `tests.bench.record_memory`)."""
+    scale: Scale = {}
+    """The long measurements, if they were made."""
 
     def write(self, path: Path = FILE) -> Path:
         """Write the report as JSON, and return where it is."""
@@ -47,6 +50,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         console.print(_latency_table(self.latency))
         console.print(_burst_table(self.bursts))
         console.print(_memory_table(self.memory))
+        for title, rows in self.scale.items():
+            console.print(table(rows, title=title))
         late = [burst for burst in self.bursts if not burst.kept_pace]
         if late:
             console.print(
@@ -64,6 +69,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             and total["p99"].median <= P99_MS
             and all(burst.object_reads <= BOUNDS[burst.spread_ms] for burst in self.bursts)
             and all(row["met"] == "yes" for row in self.memory)
+            and within_bounds(self.scale)
         )
 
 

@@ -40,7 +40,7 @@ def hand_in(name: str, rows: Sequence[Row], *, part: str = "") -> Path:
 
     Args:
         name: of the module that measured.
-        rows: one for each measurement; a column where all are text is text.
+        rows: one for each measurement.
         part: tells several tables of one measurement apart.
     """
     sheet = Sheet(
@@ -55,19 +55,20 @@ def hand_in(name: str, rows: Sequence[Row], *, part: str = "") -> Path:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(sheet)) + b"\n")
     console = Console(width=_WIDTH)
     console.print(f"{sheet.command}\n{sheet.machine}", style="dim")
-    console.print(_table(sheet))
+    console.print(table(rows))
     return path
 
 
-def _table(sheet: Sheet) -> Table:
-    columns = list(dict.fromkeys(column for row in sheet.rows for column in row))
-    table = Table()
+def table(rows: Sequence[Row], *, title: str | None = None) -> Table:
+    """Return the rows as a table; a column where all are text is text."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    made = Table(title=title)
     for column in columns:
-        is_text = all(isinstance(row.get(column), str) for row in sheet.rows)
-        table.add_column(column, justify="left" if is_text else "right")
-    for row in sheet.rows:
-        table.add_row(*(_shown(row.get(column)) for column in columns))
-    return table
+        is_text = all(isinstance(row.get(column), str) for row in rows)
+        made.add_column(column, justify="left" if is_text else "right")
+    for row in rows:
+        made.add_row(*(_shown(row.get(column)) for column in columns))
+    return made
 
 
 def _shown(value: Value) -> str:

@@ -1,5 +1,6 @@
 """The arithmetic of the measurements: what a percentile is, and when a figure is out of bounds."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -8,6 +9,7 @@ from tests.bench.coalescing import Burst
 from tests.bench.latency import Latency, Part
 from tests.bench.machine import Machine
 from tests.bench.report import Report
+from tests.bench.scale import BACKLOG, CROWD, IMPORT
 from tests.bench.sheet import Row, percentile
 
 PARTS = {name: Part(median, 10.0, 200.0) for name, median in (("p50", 60.0), ("p99", 150.0))}
@@ -24,6 +26,9 @@ BURST = Burst(
     events=1_000,
 )
 MEMORY: Row = {"portals": 1, "calls each": 10_000, "bytes per call": 42.9, "met": "yes"}
+FAIR: Row = {"changes": 200, "arrived": 200, "p99 ratio": 2.0, "429s": 0}
+ALONE: Row = {"others": "none", "seconds": 240.0, "per 10 s": 94.1, "our 429s": 0, "their 429s": 0}
+BESIDE: Row = {**ALONE, "others": "a third", "per 10 s": 60.0, "our 429s": 1, "their 429s": 3}
 REPORT = Report(
     at="",
     command="",
@@ -32,6 +37,7 @@ REPORT = Report(
     latency=Latency(5, 40, PARTS, PARTS, PARTS, 150.0, []),
     bursts=[BURST],
     memory=[MEMORY],
+    scale={IMPORT: [FAIR], BACKLOG: [ALONE, BESIDE], CROWD: [{"accounts": 10_000}]},
 )
 
 
@@ -58,6 +64,28 @@ def test_each_figure_out_of_bounds_is_seen() -> None:
     assert not replace(REPORT, latency=replace(REPORT.latency, total=slowest)).within_bounds
     assert not replace(REPORT, bursts=[BURST, replace(BURST, object_reads=16)]).within_bounds
     assert not replace(REPORT, memory=[MEMORY, {**MEMORY, "met": "no"}]).within_bounds
+
+
+@pytest.mark.parametrize(
+    ("title", "row"),
+    [
+        (IMPORT, {**FAIR, "p99 ratio": 2.01}),
+        (IMPORT, {**FAIR, "429s": 1}),
+        (IMPORT, {**FAIR, "arrived": 199}),
+        (BACKLOG, {**ALONE, "per 10 s": 94.0}),
+        (BACKLOG, {**ALONE, "our 429s": 1}),
+        (BACKLOG, {**BESIDE, "their 429s": 4}),
+    ],
+)
+def test_each_long_measurement_out_of_bounds_is_seen(title: str, row: Row) -> None:
+    """Fairness, the pace of a backlog and the 429s that it costs each have a bound."""
+    assert not replace(REPORT, scale={**REPORT.scale, title: [row]}).within_bounds
+
+
+def test_one_slow_run_is_not_unfair() -> None:
+    """Of several runs beside an import the median counts."""
+    runs: list[Row] = [FAIR, FAIR, {**FAIR, "p99 ratio": 3.0}]
+    assert replace(REPORT, scale={**REPORT.scale, IMPORT: runs}).within_bounds
 
 
 def test_burst_that_was_told_late_did_not_keep_pace() -> None:
