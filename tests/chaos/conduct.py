@@ -59,7 +59,7 @@ def _layout(window: Window, seed: int) -> Layout:
         services=2,
         workers=3,
         seed=seed,
-        rate_limit=RATE_LIMIT,
+        rate_limit=min(given.rate_limit, RATE_LIMIT),
         namespace="chaos",
         knobs={**DISORDER, **given.knobs},
         environ=environ,

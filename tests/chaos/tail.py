@@ -73,8 +73,8 @@ class Tail:
             ):
                 yield f"call {event.subject}: {event.id} names two states"
             before = last.get(event.subject)
-            if known is event and before is not None and event.sequence <= before.sequence:
-                yield f"call {event.subject}: {event.sequence} was read after {before.sequence}"
+            if known is event and before is not None:
+                yield from _compared(before, event)
             last[event.subject] = event
 
     def first_after(self, at_ms: int) -> int | None:
@@ -84,6 +84,19 @@ class Tail:
     def last_of_each(self) -> dict[str, int]:
         """Return when each call's last event was read."""
         return {seen.event.subject: seen.at_ms for seen in self.seen}
+
+
+def _compared(before: CallEvent, after: CallEvent) -> Iterator[str]:
+    """Yield how an event lies before the one that was read before it."""
+    if after.sequence <= before.sequence:
+        yield f"call {after.subject}: {after.sequence} was read after {before.sequence}"
+    earlier, later = before.data.call, after.data.call
+    if earlier is None or later is None or later.updated_at >= earlier.updated_at:
+        return
+    yield (
+        f"call {after.subject}: {after.id} is as of {later.updated_at}, and the event before it "
+        f"as of {earlier.updated_at}"
+    )
 
 
 @contextlib.asynccontextmanager

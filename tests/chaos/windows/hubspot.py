@@ -83,9 +83,15 @@ WINDOWS: Final = (
         "hubspot-stale",
         "replicas show calls as they were one to three changes ago",
         [
-            Fault(effect="stale", steps=1, share=0.3),
-            Fault(effect="stale", steps=3, share=0.2),
+            Fault(effect="stale", steps=1, share=0.3, operation="calls.*"),
+            Fault(effect="stale", steps=3, share=0.2, operation="calls.*"),
         ],
+    ),
+    Window(
+        name="hubspot-stale-links",
+        fault="replicas show associations as they were a change ago; nothing tells their age",
+        strike=_failing(Fault(effect="stale", steps=1, share=0.3, operation="associations.*")),
+        promise="round",
     ),
     _window(
         "hubspot-hour-out",
