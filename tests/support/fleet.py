@@ -13,6 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from jobs.config.settings import DOCUMENTED_PROPERTIES, Settings
+from jobs.queue import QueueName
 from jobs.redis import TRANSIENT, command, connect
 from service.addresses import free_port
 from service.embedded.server import EmbeddedRedis
@@ -34,6 +35,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     services: int = 2
     workers: int = 2
+    collectors: int = 0
+    """Further workers, of the collections alone; with any, the others do the live job alone."""
     seed: int = 1
     rate_limit: int = 1_000_000
     """HubSpot's requests per 10 s; the default is no limit at all."""
@@ -73,6 +76,7 @@ class Fleet:
         )
         self.services: list[Program] = []
         self.workers: list[Program] = []
+        self.collectors: list[Program] = []
 
     def __repr__(self) -> str:
         """Name the processes."""
@@ -81,7 +85,7 @@ class Fleet:
     @property
     def programs(self) -> list[Program]:
         """All processes but Redis."""
-        return [self.simulator, *self.services, *self.workers]
+        return [self.simulator, *self.services, *self.workers, *self.collectors]
 
     async def open(self, stack: contextlib.AsyncExitStack) -> None:
         """Start everything and wait until all of it answers."""
@@ -95,10 +99,13 @@ class Fleet:
         self.hubspot = await stack.enter_async_context(Control(self.running.url))
         self.environ = self._settings()
         self.services += map(self._service, self.ports)
+        queue: QueueName | None = "live" if self.plan.collectors else None
         for number in range(self.plan.workers):
-            self.workers.append(self._worker(f"worker-{number + 1}"))
+            self.workers.append(self._worker(f"worker-{number + 1}", queue))
+        for number in range(self.plan.collectors):
+            self.collectors.append(self._worker(f"collector-{number + 1}", "collections"))
         self.balancer.backends = list(self.ports.values())
-        await asyncio.gather(*(one.start() for one in [*self.services, *self.workers]))
+        await asyncio.gather(*(one.start() for one in self.programs if one is not self.simulator))
         await self.ready()
 
     @property
@@ -158,8 +165,8 @@ class Fleet:
         arguments = ["-m", "service.cli", "service", f"--port={self.ports[name]}"]
         return Program(name, arguments, folder=self._folder, environ=self.environ)
 
-    def _worker(self, name: str) -> Program:
-        arguments = ["-m", "service.cli", "worker"]
+    def _worker(self, name: str, queue: QueueName | None) -> Program:
+        arguments = ["-m", "service.cli", "worker", *([] if queue is None else ["--queue", queue])]
         return Program(name, arguments, folder=self._folder, environ=self.environ)
 
     async def _hubspot(self) -> Running:
