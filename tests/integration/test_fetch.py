@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from jobs.hubspot.dispositions import DEFAULTS, Dispositions
+from jobs.events.normalise import DEFAULT_DISPOSITIONS
+from jobs.hubspot.dispositions import Dispositions
 from jobs.hubspot.listings import RETRY_S
 from jobs.ledger.hints import Hint
 from jobs.live.failing import RECORD_ATTEMPTS
@@ -348,7 +349,7 @@ async def test_new_outcome_is_asked_for_soon(desk: Desk, control: Control) -> No
     now = [0.0]
     dispositions = Dispositions(desk.context.hubspot.dispositions, clock=lambda: now[0])
     desk.context = dataclasses.replace(desk.context, dispositions=dispositions)
-    for outcome in (next(iter(DEFAULTS)), "8f3c0d5e-added-later"):
+    for outcome in (next(iter(DEFAULT_DISPOSITIONS)), "8f3c0d5e-added-later"):
         call_id = await control.create({"hs_call_disposition": outcome}, portal_id=desk.portal_id)
         await desk.fetch_marked(call_id)
         now[0] += RETRY_S + 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from jobs.hubspot.dispositions import DEFAULTS, Dispositions
+from jobs.hubspot.dispositions import Dispositions
 from jobs.hubspot.errors import PortalFailure, RecordRefused
 from jobs.hubspot.listings import RETRY_S, TTL_S
 
@@ -37,11 +37,11 @@ class Account:
         return self.own
 
 
-async def test_own_outcomes_beside_the_defaults() -> None:
-    """The account's list adds to HubSpot's six and renames them."""
+async def test_own_outcomes() -> None:
+    """The account's list is what it says, HubSpot's six included where it renames them."""
     account = Account({**OWN, CONNECTED: "Spoke"})
 
-    assert await account.labels(PORTAL) == {**DEFAULTS, **OWN, CONNECTED: "Spoke"}
+    assert await account.labels(PORTAL) == {**OWN, CONNECTED: "Spoke"}
 
 
 async def test_a_list_is_kept() -> None:
@@ -65,12 +65,12 @@ async def test_a_list_is_kept() -> None:
     ],
 )
 async def test_a_failure_falls_back(failure: Exception) -> None:
-    """Without a list the six defaults serve, and HubSpot is not asked again at once."""
+    """Without a list there are no labels, and HubSpot is not asked again at once."""
     account = Account(OWN)
     account.failure = failure
 
-    assert await account.labels(PORTAL) == DEFAULTS
-    assert await account.labels(PORTAL) == DEFAULTS
+    assert await account.labels(PORTAL) == {}
+    assert await account.labels(PORTAL) == {}
     assert account.asked == 1
 
 
@@ -81,10 +81,10 @@ async def test_a_failure_keeps_the_stale_list() -> None:
     account.failure = PortalFailure(kind="server", status=502)
     account.now = TTL_S
 
-    assert await account.labels(PORTAL) == {**DEFAULTS, **OWN}
+    assert await account.labels(PORTAL) == OWN
     account.failure, account.own = None, {}
     account.now += RETRY_S
-    assert await account.labels(PORTAL) == DEFAULTS
+    assert await account.labels(PORTAL) == {}
 
 
 async def test_a_spent_budget_is_asked_again_soon() -> None:
@@ -96,7 +96,7 @@ async def test_a_spent_budget_is_asked_again_soon() -> None:
 
     account.now = 0.25
 
-    assert await account.labels(PORTAL) == {**DEFAULTS, **OWN}
+    assert await account.labels(PORTAL) == OWN
 
 
 async def test_one_asks_for_all() -> None:
@@ -108,7 +108,7 @@ async def test_one_asks_for_all() -> None:
         await asyncio.sleep(0)
         account.open.set()
 
-    assert [task.result() for task in tasks] == [{**DEFAULTS, **OWN}] * 5
+    assert [task.result() for task in tasks] == [OWN] * 5
     assert account.asked == 1
 
 
@@ -123,10 +123,10 @@ async def test_nobody_waits_for_a_refresh() -> None:
         refreshing = group.create_task(account.labels(PORTAL))
         await asyncio.sleep(0)
         async with asyncio.timeout(1):
-            assert await account.labels(PORTAL) == {**DEFAULTS, **OWN}
+            assert await account.labels(PORTAL) == OWN
         account.open.set()
 
-    assert refreshing.result() == DEFAULTS
+    assert refreshing.result() == {}
 
 
 async def test_a_new_outcome_hastens_the_next_question() -> None:
@@ -154,4 +154,4 @@ async def test_a_cancelled_refresh_holds_up_nobody() -> None:
     await asyncio.gather(task, return_exceptions=True)
     account.open.set()
 
-    assert await account.labels(PORTAL) == {**DEFAULTS, **OWN}
+    assert await account.labels(PORTAL) == OWN
