@@ -24,7 +24,7 @@ class AnswerError(ValueError):
         return cls(str(error) if isinstance(error, msgspec.MsgspecError) else "not JSON")
 
 
-class Answer(msgspec.Struct, Generic[Record], rename="camel"):
+class Results(msgspec.Struct, Generic[Record], rename="camel"):
     """What all answers with results have in common."""
 
     results: list[Record]
@@ -46,16 +46,16 @@ class Answer(msgspec.Struct, Generic[Record], rename="camel"):
 class Parts(msgspec.Struct, Generic[Record]):
     """An answer whose records were decoded as far as they decode."""
 
-    answer: Answer[Record]
+    answer: Results[Record]
     undecodable: tuple[Undecodable, ...] = ()
 
 
-_undecoded: Final = msgspec.json.Decoder(Answer[msgspec.Raw])
+_undecoded: Final = msgspec.json.Decoder(Results[msgspec.Raw])
 
 
 def decode_records(
     raw: bytes,
-    whole: "msgspec.json.Decoder[Answer[Record]]",
+    whole: "msgspec.json.Decoder[Results[Record]]",
     one: Callable[[bytes], Record],
     id_of: Callable[[bytes], str | None],
 ) -> Parts[Record]:
@@ -76,7 +76,7 @@ def decode_records(
         return _one_by_one(_split(raw), one, id_of)
 
 
-def _split(raw: bytes) -> Answer[msgspec.Raw]:
+def _split(raw: bytes) -> Results[msgspec.Raw]:
     try:
         return _undecoded.decode(raw)
     except DECODING as error:
@@ -87,7 +87,7 @@ def _split(raw: bytes) -> Answer[msgspec.Raw]:
 
 
 def _one_by_one(
-    split: Answer[msgspec.Raw],
+    split: Results[msgspec.Raw],
     one: Callable[[bytes], Record],
     id_of: Callable[[bytes], str | None],
 ) -> Parts[Record]:
@@ -98,7 +98,7 @@ def _one_by_one(
             good.append(one(record))
         except DECODING as error:
             aside.append(Undecodable(id_of(record), record, str(AnswerError.of(error))))
-    answer = Answer(
+    answer = Results(
         results=good,
         paging=split.paging,
         total=split.total,

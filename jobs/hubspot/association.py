@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from jobs.hubspot.answer import Answer, AnswerError, decode_records
+from jobs.hubspot.answer import AnswerError, Results, decode_records
 from jobs.hubspot.loose import DECODING, loads, members
 from jobs.hubspot.record import ObjectId, Paging, Undecodable, as_id
 from jobs.hubspot.refusal import ErrorBody, decode_errors
@@ -62,9 +62,9 @@ class _Row(msgspec.Struct, kw_only=True, gc=False):
     paging: Paging | None = None
 
 
-_rows: Final = msgspec.json.Decoder(Answer[_Row])
+_rows: Final = msgspec.json.Decoder(Results[_Row])
 _row: Final = msgspec.json.Decoder(_Row)
-_fars: Final = msgspec.json.Decoder(Answer[_Far])
+_fars: Final = msgspec.json.Decoder(Results[_Far])
 
 
 def decode_associations(raw: bytes) -> Associations:

@@ -22,7 +22,7 @@ from jobs.hubspot.about import (
     decode_property_names,
     decode_token_info,
 )
-from jobs.hubspot.answer import Answer, AnswerError, Parts, decode_records
+from jobs.hubspot.answer import AnswerError, Parts, Results, decode_records
 from jobs.hubspot.association import (
     AssociationBatch,
     Associations,
@@ -129,7 +129,7 @@ class CallBatch(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(found for ids in named for text in ids if (found := as_id(text)))
 
 
-_calls: Final = msgspec.json.Decoder(Answer[Call])
+_calls: Final = msgspec.json.Decoder(Results[Call])
 
 
 def decode_call(raw: bytes) -> Call:

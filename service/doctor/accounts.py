@@ -25,7 +25,7 @@ _NO_TOKEN = Secret("of-nobody")
 """What no app ever got: asked to refresh it, HubSpot answers who we are to it, and no more."""
 
 
-class Installed(msgspec.Struct, frozen=True, kw_only=True):
+class Installs(msgspec.Struct, frozen=True, kw_only=True):
     """The installed accounts, as Redis keeps them."""
 
     records: Sequence[Record]
@@ -65,14 +65,14 @@ async def _refusal(settings: Settings, transport: Transport) -> HubSpotError | N
     return None
 
 
-async def _installed(settings: Settings, redis: Redis) -> Installed:
+async def _installed(settings: Settings, redis: Redis) -> Installs:
     timing = Timing()
     ledger = Ledger(redis, settings.namespace, timing)
     register = Register(redis, settings.namespace, ledger, timing)
     records = await register.records(await register.portals())
     vault = Vault(settings.token_keys)
     sealed = [record.portal_id for record in records if not _opens(vault, record)]
-    return Installed(
+    return Installs(
         records=records,
         strangers=await ledger.strangers(),
         sealed=sealed,
@@ -96,7 +96,7 @@ def judge_app(refusal: HubSpotError | None, notes: Notes) -> None:
         notes.problem("app", *told(refusal))
 
 
-def judge_installs(installed: Installed, notes: Notes) -> None:
+def judge_installs(installed: Installs, notes: Notes) -> None:
     """Judge the accounts that have installed the app, and those that have not."""
     records = installed.records
     void = [record for record in records if record.void]
@@ -122,7 +122,7 @@ def _why(records: Sequence[Record]) -> list[str]:
     return [f"{record.portal_id} ({record.void})" for record in records]
 
 
-def _judge_keys(installed: Installed, notes: Notes) -> None:
+def _judge_keys(installed: Installs, notes: Notes) -> None:
     if installed.sealed:
         said = f"the tokens of {some(map(str, installed.sealed))} do not open"
         todo = "put back the key that they were encrypted under, at the end of TOKEN_KEYS"
