@@ -92,7 +92,8 @@ async def _conduct(window: Window, seed: int, running: Deployment) -> Result:
             load, deliveries=tally.requests, failed=tally.failed_requests, given_up=tally.given_up
         )
         doubt = load.doubt()
-        if proof.count < proof.needed:
+        if not doubt and proof.count < proof.needed and (after or before).none:
+            # What broke without the fault is broken all the same.
             doubt = f"fault not delivered: {proof.count} of {proof.needed} {proof.what}"
         whole = (after or before).none
         errors, lines = _logs(running)

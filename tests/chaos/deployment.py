@@ -6,11 +6,13 @@ records live on a Redis of their own.
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from redis.asyncio import Redis
 
+from jobs.queue import QueueName
 from jobs.redis import connect
 from service.embedded.server import EmbeddedRedis
 from tests.chaos.link import Link
@@ -122,8 +124,9 @@ class Deployment(Fleet):
     def _service(self, name: str) -> Program:
         return self._over("service-redis", super()._service, name)
 
-    def _worker(self, name: str) -> Program:
-        return self._over("worker-redis", super()._worker, name)
+    def _worker(self, name: str, queue: QueueName | None = None) -> Program:
+        make = partial(super()._worker, queue=queue)
+        return self._over("worker-redis", make, name)
 
     def _over(self, between: Between, make: Callable[[str], Program], name: str) -> Program:
         """Make a program that reaches Redis and HubSpot over its links."""
