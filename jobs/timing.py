@@ -59,6 +59,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """How long the verdict "gone" is held when no notification announced it."""
     record_retry_ms: int = 2_000
     """First wait of a call that HubSpot refuses or that does not decode; doubles each time."""
+    refusals_every_ms: int = 5_000
+    """How often a service process brings its counts of refused signatures to Redis."""
     aging_every_ms: int = 600_000
     """How often marks and dead letters are looked through for what is too old."""
     paging_keep_ms: int = 600_000

@@ -11,6 +11,7 @@ from jobs.config.settings import Settings
 from jobs.deadletters.box import Box
 from jobs.deadletters.envelope import Envelope
 from jobs.ledger.ledger import Ledger, pulse_of
+from jobs.outliving import running
 from jobs.queue import Doorbells, Turns, connect_queue
 from jobs.reconciliation.operate import Reconciling
 from jobs.redis import connect
@@ -20,6 +21,7 @@ from service.front_door.body import BodyReader
 from service.front_door.counters import FrontDoorCounters
 from service.front_door.durability import durability_of
 from service.front_door.marking import Committer
+from service.front_door.refusals import Refusals
 from service.front_door.remarking import Remarking
 from service.front_door.ringing import Ringer
 from service.front_door.signature import Verifier
@@ -79,6 +81,12 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         await stack.enter_async_context(ringer.running())
         committer = await _committer(settings, timing, ringer, stack)
         await stack.enter_async_context(committer.running())
+        refusals = Refusals(counters, probed, settings.namespace, timing)
+        await stack.enter_async_context(running(refusals=refusals.tell_forever))
+        await stack.enter_async_context(
+            running(headroom=headroom.watch, told=partial(tell_of_redis, settings))
+        )
+        bodies = BodyReader(settings.max_body, timing)
         yield ServiceContext(
             FrontDoor(verifier, committer, BodyReader(settings.max_body, timing), counters),
             Checks(committer, RedisProbe(probed, settings.namespace, timing)),

@@ -21,11 +21,13 @@ from jobs.backfill.report import Report, report_of
 from jobs.backfill.runs import Runs
 from jobs.config.settings import Settings
 from jobs.journal.place import Place, Reading
+from jobs.ledger.aging import Aging
 from jobs.ledger.ledger import Ledger
 from jobs.queue import QueueName, queue_key
 from jobs.reconciliation.operate import Glance, Reconciled, Reconciling
 from jobs.redis import command
 from jobs.timing import Timing
+from service.front_door.refusals import Refused, read_refused
 from service.streams import StreamFigures, read_streams
 from service.worst import Standing, worst_first
 
@@ -78,6 +80,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """None if the settings name no app that may read it."""
     streams: tuple[StreamFigures, ...] = ()
     dead_letters: int = 0
+    given_up: Mapping[int, int] = {}
+    """Marks that were given up for their age, by account that nobody connected."""
+    refused: tuple[Refused, ...] = ()
+    """Signatures that were refused lately, by reason."""
     queued: Mapping[str, int] = {}
     """Jobs in each queue, those in hand included."""
     workers: int = 0
@@ -131,6 +137,7 @@ class Desk:
         its_ledger = Ledger(ledger, namespace, timing)
         self._register = Register(ledger, namespace, its_ledger, timing)
         self._listing = Listing(ledger, namespace, self._register)
+        self._aging = Aging(ledger, namespace, its_ledger)
         self._reconciling = Reconciling(ledger, namespace, timing)
         self._runs = Runs(ledger, namespace, timing)
         self._dead = f"{keys.prefix(namespace)}calls:dead"
@@ -165,6 +172,8 @@ class Desk:
                 journal=None if self._place is None else await self._place.look(),
                 streams=tuple(await read_streams(self._streams, self._namespace)),
                 dead_letters=await self._count("XLEN", self._dead),
+                given_up=await self._aging.given_up(),
+                refused=tuple(await read_refused(self._ledger, self._namespace)),
                 queued={name: await self._count("ZCARD", key) for name, key in self._queues},
                 workers=await workers(self._ledger, self._namespace),
             )

@@ -15,6 +15,7 @@ from jobs.journal.place import Reading
 from jobs.reconciliation.missed import Miss
 from jobs.reconciliation.operate import Reconciled
 from service.figures import Figures, Totals
+from service.front_door.refusals import Refused
 from service.streams import StreamFigures
 
 MISSED: Final = 10
@@ -51,6 +52,18 @@ def _parts(figures: Figures, *, in_full: bool) -> Iterator[RenderableType]:
         f"workers {figures.workers:,}   jobs queued: {queued}   "
         f"dead letters {figures.dead_letters:,}"
     )
+    if figures.given_up:
+        named = ", ".join(f"{portal}: {count:,}" for portal, count in figures.given_up.items())
+        yield f"marks given up, of accounts that nobody connected: {named}"
+    if figures.refused:
+        yield _refused(figures.refused)
+
+
+def _refused(refused: Sequence[Refused]) -> Table:
+    rows = _table("Refused signatures", "reason", "count", "last", "detail", right=("count",))
+    for one in refused:
+        rows.add_row(one.reason, f"{one.count:,}", one.at, Text(one.detail))
+    return rows
 
 
 def _table(title: str, *names: str, right: Sequence[str] = ()) -> Table:

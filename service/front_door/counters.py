@@ -12,6 +12,8 @@ class FrontDoorCounters(msgspec.Struct):
     """Requests by HTTP status."""
     rejected: Counter[str] = msgspec.field(default_factory=Counter[str])
     """Refused signatures by `service.front_door.signature.Reason`."""
+    last_rejected: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """What was to be done about the last one of each reason."""
     unmarked: Counter[str] = msgspec.field(default_factory=Counter[str])
     """Verified requests that were not committed, by the `Answer` or `Outage` that was met."""
     calls: int = 0

@@ -17,6 +17,8 @@ from enum import StrEnum
 
 import msgspec
 
+from service.front_door.explaining import came_to, shown, signed_url
+
 VERSIONS = ("v3", "v2", "v1")
 """The known signature versions, strongest first."""
 
@@ -65,6 +67,10 @@ class Verdict(msgspec.Struct, frozen=True):
     """The signature version that was accepted."""
     skew_ms: int | None = None
     """The sender's timestamp minus our clock, where a readable timestamp was judged."""
+    checked_url: str | None = None
+    """Where the signature did not match: the URL that it was checked against, without its query."""
+    signed_url: str | None = None
+    """The URL that it was made for, where the request's headers name it."""
 
     @property
     def accepted(self) -> bool:
@@ -155,7 +161,14 @@ class Verifier:
         uri = decode_listed(self._origin + delivery.target)
         if self._any(signature, lambda secret: sign_v3(secret, method, uri, body, timestamp)):
             return Verdict(Reason.VALID, version="v3", skew_ms=skew_ms)
-        return self._mismatch(delivery, skew_ms)
+
+        def signs(url: bytes) -> bool:
+            signed = decode_listed(url)
+            return self._any(
+                signature, lambda secret: sign_v3(secret, method, signed, body, timestamp)
+            )
+
+        return self._mismatch(delivery, signs, skew_ms)
 
     def _judge_hex(self, delivery: Delivery, version: str) -> Verdict:
         """Judge by v2 or v1, which share their headers and have no timestamp."""
@@ -166,11 +179,15 @@ class Verifier:
             return Verdict(Reason.MISSING, f"without a {version} signature")
         method, body = _method(delivery), delivery.body
         uri = self._origin + delivery.target
-        if version == "v2":
-            matches = self._any(signature, lambda secret: sign_v2(secret, method, uri, body))
-        else:
-            matches = self._any(signature, lambda secret: sign_v1(secret, body))
-        return Verdict(Reason.VALID, version=version) if matches else self._mismatch(delivery)
+
+        def signs(url: bytes) -> bool:
+            if version == "v1":
+                return self._any(signature, lambda secret: sign_v1(secret, body))
+            return self._any(signature, lambda secret: sign_v2(secret, method, url, body))
+
+        if signs(uri):
+            return Verdict(Reason.VALID, version=version)
+        return self._mismatch(delivery, signs)
 
     def _any(self, signature: bytes, expected: Callable[[bytes], bytes]) -> bool:
         """Whether one of the secrets gives the signature; every secret is tried, at equal cost."""
@@ -179,27 +196,43 @@ class Verifier:
             matches |= hmac.compare_digest(expected(secret), signature)
         return matches
 
-    def _mismatch(self, delivery: Delivery, skew_ms: int | None = None) -> Verdict:
-        """Tell a wrong secret from a wrong URL by the v1 signature that HubSpot sends along.
+    def _mismatch(
+        self, delivery: Delivery, signs: Callable[[bytes], bool], skew_ms: int | None = None
+    ) -> Verdict:
+        """Tell a wrong secret from a wrong URL: nothing of this lifts the refusal.
 
-        v1 covers only the secret and the body. It explains the refusal and never lifts it.
+        Either the signature is that of another URL, which the request's headers name, or HubSpot
+        has sent a v1 signature along, which covers only the secret and the body.
         """
+        checked = shown(self._origin + delivery.target)
+        url = signed_url(delivery.headers, delivery.target, len(delivery.body), signs)
+        if url is not None:
+            detail = f"HubSpot signs {shown(url)}, but PUBLIC_URL makes it {checked}"
+            return Verdict(
+                Reason.WRONG_URL,
+                detail,
+                skew_ms=skew_ms,
+                checked_url=checked,
+                signed_url=shown(url),
+            )
         sent = delivery.headers.get(SIGNATURE)
         version = delivery.headers.get(SIGNATURE_VERSION)
         if sent and version == b"v1":
             if self._any(sent, lambda secret: sign_v1(secret, delivery.body)):
                 detail = (
                     "the secret and the body are right, the URL is not: PUBLIC_URL and the path "
-                    "must be exactly the target URL that HubSpot calls"
+                    f"make it {checked}, and the request came for "
+                    f"{came_to(delivery.headers, delivery.target)}; it must be exactly the target "
+                    "URL that HubSpot calls"
                 )
-                return Verdict(Reason.WRONG_URL, detail, skew_ms=skew_ms)
+                return Verdict(Reason.WRONG_URL, detail, skew_ms=skew_ms, checked_url=checked)
             detail = "HUBSPOT_CLIENT_SECRET is not the app's, or a proxy changed the body"
-            return Verdict(Reason.WRONG_SECRET, detail, skew_ms=skew_ms)
+            return Verdict(Reason.WRONG_SECRET, detail, skew_ms=skew_ms, checked_url=checked)
         detail = (
-            "HUBSPOT_CLIENT_SECRET is not the app's, or PUBLIC_URL is not what HubSpot calls, "
-            "or a proxy changed the body"
+            "HUBSPOT_CLIENT_SECRET is not the app's, or HubSpot calls another URL than "
+            f"{checked}, or a proxy changed the body"
         )
-        return Verdict(Reason.MISMATCH, detail, skew_ms=skew_ms)
+        return Verdict(Reason.MISMATCH, detail, skew_ms=skew_ms, checked_url=checked)
 
 
 def _method(delivery: Delivery) -> bytes:

@@ -112,6 +112,7 @@ class FrontDoor:
     def _rejected(self, verdict: Verdict) -> Problem:
         """Count and log a refused signature; return the answer to it."""
         self._counters.rejected[verdict.reason] += 1
+        self._counters.last_rejected[verdict.reason] = verdict.detail
         held_back = self._quiet.speak(verdict.reason)
         if held_back is not None:
             _log.warning(
@@ -119,6 +120,8 @@ class FrontDoor:
                 reason=verdict.reason,
                 detail=verdict.detail,
                 skew_ms=verdict.skew_ms,
+                checked_url=verdict.checked_url,
+                signed_url=verdict.signed_url,
                 more_like_this=held_back,
             )
         telling = verdict.reason in _TELLING
