@@ -83,10 +83,6 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         await stack.enter_async_context(committer.running())
         refusals = Refusals(counters, probed, settings.namespace, timing)
         await stack.enter_async_context(running(refusals=refusals.tell_forever))
-        await stack.enter_async_context(
-            running(headroom=headroom.watch, told=partial(tell_of_redis, settings))
-        )
-        bodies = BodyReader(settings.max_body, timing)
         yield ServiceContext(
             FrontDoor(verifier, committer, BodyReader(settings.max_body, timing), counters),
             Checks(committer, RedisProbe(probed, settings.namespace, timing)),

@@ -173,6 +173,11 @@ def test_a_crowd_of_headers_is_not_followed() -> None:
         },
     }
     tried: list[bytes] = []
-    assert signed_url(headers, TARGET, 2, lambda url: bool(tried.append(url))) is None
+
+    def signs(url: bytes) -> bool:
+        tried.append(url)
+        return False
+
+    assert signed_url(headers, TARGET, 2, signs) is None
     assert len(tried) == MOST_URLS
     assert len(set(tried)) == MOST_URLS
