@@ -11,6 +11,7 @@ undone is in the ledger, and the sweep rings for it.
 import asyncio
 import contextlib
 import os
+import random
 import secrets
 import signal
 import socket
@@ -22,7 +23,7 @@ from typing import Any, Final, cast
 import structlog
 from arq.typing import WorkerCoroutine
 from arq.worker import Function, Worker, func
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 
 from jobs import logs
 from jobs.backfill.collect import collect_calls
@@ -43,6 +44,7 @@ from jobs.live.sweep import (
 )
 from jobs.live.verdicts import doubling
 from jobs.outliving import running
+from jobs.presence import Presence
 from jobs.queue import (
     COLLECT_CALLS,
     FETCH_CALLS,
@@ -80,22 +82,52 @@ async def run(settings: Settings, queue: QueueName | None = None) -> None:
 
     Jobs that do not finish within SHUTDOWN_GRACE give their calls back to the ledger.
 
-    When Redis is away for longer than arq waits, arq's workers end and are started anew.
+    A Redis that is away is waited for, also at the start. When it is away for longer than arq
+    waits, arq's workers end and are started anew.
 
     Raises:
-        redis.RedisError: Redis was away at the start.
+        redis.AuthenticationError: Redis refuses our credentials at the start.
         PartitionsChangedError: STREAM_PARTITIONS is not what the streams were begun with.
     """
     names: tuple[QueueName, ...] = ("live", "collections") if queue is None else (queue,)
     async with contextlib.AsyncExitStack() as stack:
-        context = await stack.enter_async_context(open_context(settings, slots=SLOTS["live"]))
+        stop = stack.enter_context(_signals())
+        context = await _opened(settings, stack, stop)
+        if context is None:
+            return
         if "live" in names:
             await stack.enter_async_context(_tasks(context))
         if "collections" in names:
             await stack.enter_async_context(_collection_tasks(context))
         await stack.enter_async_context(_mending(context))
-        stop = stack.enter_context(_signals())
         await asyncio.gather(*(_serve(context, name, stop) for name in names))
+
+
+async def _opened(
+    settings: Settings, stack: contextlib.AsyncExitStack, stop: asyncio.Event
+) -> Context | None:
+    """Return the context once Redis is there to open it; None if `stop` comes first."""
+    presence = Presence("ledger or streams")
+    while not stop.is_set():
+        try:
+            opened = open_context(settings, slots=SLOTS["live"])
+            context = await stack.enter_async_context(opened)
+        except (AuthenticationError, AuthorizationError):
+            raise
+        except (RedisError, OSError) as error:
+            presence.away(error)
+            await _stopped_within(stop, doubling(presence.failures, 100, 2_000))
+        else:
+            presence.back()
+            return context
+    return None
+
+
+async def _stopped_within(stop: asyncio.Event, wait_ms: int) -> None:
+    """Return after the time, or as soon as `stop` is set."""
+    jittered_s = wait_ms * random.uniform(0.8, 1.0) / 1000  # noqa: S311 - spreads, not secret
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), jittered_s)
 
 
 async def _serve(context: Context, name: QueueName, stop: asyncio.Event) -> None:
@@ -112,8 +144,7 @@ async def _serve(context: Context, name: QueueName, stop: asyncio.Event) -> None
             failures = failures + 1 if lasted_s < STEADY_S else 1
             pause_ms = doubling(failures, 100, 5_000)
             _log.warning("queue left", queue=name, error=repr(error), again_in_ms=pause_ms)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_ms / 1000)
+            await _stopped_within(stop, pause_ms)
     _log.info("queue closed", queue=name)
 
 

@@ -28,6 +28,18 @@ pytestmark = [
 ]
 
 
+def settings_for(redis_url: str, simulator: Running) -> Settings:
+    """Return the settings of a worker for the stand-in's first account."""
+    return Settings(
+        redis_url=redis_url,
+        streams_redis_url=redis_url,
+        hubspot_access_token=Secret(simulator.token),
+        hubspot_portal_id=simulator.portal_id,
+        hubspot_api_url=simulator.url,
+        hubspot_rate_limit=1_000_000,
+    )
+
+
 async def test_worker_outlives_a_redis_that_is_away_for_long(
     make_redis: MakeRedis,
     simulator: Running,
@@ -37,14 +49,7 @@ async def test_worker_outlives_a_redis_that_is_away_for_long(
     """When arq gives a Redis up, its workers are started anew and go on where they were."""
     monkeypatch.setattr(worker, "REDIS_RETRIES", 0)
     server = make_redis(port=0, aof=True)
-    settings = Settings(
-        redis_url=server.url,
-        streams_redis_url=server.url,
-        hubspot_access_token=Secret(simulator.token),
-        hubspot_portal_id=simulator.portal_id,
-        hubspot_api_url=simulator.url,
-        hubspot_rate_limit=1_000_000,
-    )
+    settings = settings_for(server.url, simulator)
     call_id = await control.create({"hs_call_title": "Discovery Call"})
     async with connect(server.url) as redis:
         with capture_logs() as logs:
@@ -61,6 +66,45 @@ async def test_worker_outlives_a_redis_that_is_away_for_long(
         await until(lambda: redis.exists("calls:{0}"), timeout_s=20)
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(running, 20)
+
+
+async def test_worker_waits_for_redis_at_its_start(
+    make_redis: MakeRedis, simulator: Running
+) -> None:
+    """A worker that is started before its Redis works once that is there, and says so twice."""
+    server = make_redis(port=0)
+    server.kill()
+    with capture_logs() as logs:
+        running = asyncio.create_task(worker.run(settings_for(server.url, simulator)))
+
+        async def has_waited() -> bool:
+            return any(entry["event"] == "Redis does not answer" for entry in logs)
+
+        await until(has_waited)
+        await asyncio.to_thread(server.start)
+        async with connect(server.url) as redis:
+            await until(lambda: redis.exists("ledger:fleet"))
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 20)
+    told = [entry["event"] for entry in logs if entry["event"].startswith("Redis ")]
+    assert told == ["Redis does not answer", "Redis answers again"]
+
+
+async def test_worker_that_waits_for_redis_can_be_stopped(
+    make_redis: MakeRedis, simulator: Running
+) -> None:
+    """SIGTERM ends a worker whose Redis never came."""
+    server = make_redis(port=0)
+    server.kill()
+    with capture_logs() as logs:
+        running = asyncio.create_task(worker.run(settings_for(server.url, simulator)))
+
+        async def has_waited() -> bool:
+            return any(entry["event"] == "Redis does not answer" for entry in logs)
+
+        await until(has_waited)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 5)
 
 
 async def mark(redis: Redis, portal_id: int, call_id: int) -> None:
