@@ -125,7 +125,8 @@ def refusal_of(answer: Answer) -> GrantRefused | PortalFailure:
     """
     error = decode_error(answer.body)
     words = {error.oauth_error, error.status, error.category} - {None, "error"}
-    category = next((word for word in (error.status, error.category) if word in words), None)
+    told = [w for w in (error.status, error.category, error.oauth_error) if w in words]
+    category = next((word for word in told if word in _APP | _GRANT), next(iter(told), None))
     correlation_id = error.correlation_id or answer.headers.get("X-HubSpot-Correlation-Id")
     if answer.status in _REFUSALS and words & _APP:
         return PortalFailure(

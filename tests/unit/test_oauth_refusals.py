@@ -34,6 +34,19 @@ def test_a_void_grant(status: int, body: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant"}, "BAD_REFRESH_TOKEN"),
+        ({"error": "invalid_grant", "error_description": "void"}, "invalid_grant"),
+        ({"category": "VALIDATION_ERROR", "error": "invalid_grant"}, "invalid_grant"),
+    ],
+)
+def test_the_word_that_voids_is_told(body: object, word: str) -> None:
+    """Operators are told the word by which HubSpot refuses, and not another one beside it."""
+    assert refusal_of(answer(400, body)).category == word
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"status": "BAD_CLIENT_ID"},
