@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from jobs.accounts.notices import Removed
 from jobs.accounts.register import Register
+from jobs.accounts.static import disown
 from jobs.accounts.streamed import Deleted, Progress, Streamed
 from jobs.backfill.record import READS
 from jobs.ledger.ledger import Ledger
@@ -141,6 +142,7 @@ class Remover:
 
     async def _forget_ledger(self, portal_id: int) -> int:
         """Forget the account's marks, and whatever else is named after it; return the marks."""
+        await disown(self._redis, self._namespace, portal_id)
         for index in INDEXES:
             await self._leave(f"{self._prefix}{index}", portal_id)
         others = [key async for key in self._named(portal_id)]

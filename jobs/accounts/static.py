@@ -12,7 +12,8 @@ Key, on the ledger's Redis, after the namespace:
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
 
 from redis.asyncio import Redis
 
@@ -117,6 +118,19 @@ async def known_owner(redis: Redis, namespace: str, token: Secret) -> int | None
     """
     kept = await command(redis, "HGET", _key(namespace), _fingerprint(token))
     return int(kept) if isinstance(kept, bytes) else None
+
+
+async def disown(redis: Redis, namespace: str, portal_id: int) -> None:
+    """Forget which tokens belonged to the account.
+
+    Raises:
+        redis.RedisError: Redis was away.
+    """
+    answer = await command(redis, "HGETALL", _key(namespace))
+    owners = cast("Mapping[bytes, bytes]", answer)
+    for word, owner in owners.items():
+        if int(owner) == portal_id:
+            await command(redis, "HDEL", _key(namespace), word)
 
 
 def _key(namespace: str) -> str:

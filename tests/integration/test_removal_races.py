@@ -13,7 +13,7 @@ from jobs.ledger.ledger import Ledger
 from jobs.live.reread import reread_calls
 from jobs.reconciliation.turn import reconcile_calls
 from jobs.redis import command
-from tests.integration.test_account_removal import PORTAL, QUICK, named, remover
+from tests.integration.test_account_removal import OTHER, PORTAL, QUICK, named, remover
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.desk import Desk
@@ -98,3 +98,13 @@ async def test_no_list_names_it(redis: Redis, namespace: str, index: str, kind: 
     await remover(redis, namespace).remove(PORTAL)
     left = ("SMEMBERS", key) if kind == "set" else ("ZRANGE", key, 0, -1)
     assert [*cast("Iterable[bytes]", await command(redis, *left))] == [str(PORTAL * 10).encode()]
+
+
+async def test_no_token_is_said_to_be_its(redis: Redis, namespace: str) -> None:
+    """Whose a token was is forgotten: of other accounts it is still known."""
+    owners = f"{namespace}:accounts:owners"
+    for word, portal_id in (("old", PORTAL), ("new", PORTAL), ("other", OTHER)):
+        await command(redis, "HSET", owners, word, portal_id)
+    await Ledger(redis, namespace, QUICK).connect(PORTAL)
+    await remover(redis, namespace).remove(PORTAL)
+    assert await command(redis, "HGETALL", owners) == {b"other": str(OTHER).encode()}
