@@ -95,8 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """For many accounts: where HubSpot sends the browser after an install, the service's
     `/oauth/callback`."""
     token_keys: Annotated[tuple[Secret, ...], values.FERNET_KEYS] = ()
-    """For many accounts: Fernet keys that encrypt the tokens at rest, comma-separated, the newest
-    first."""
+    """Fernet keys, comma-separated, the newest first. They encrypt the accounts' tokens at rest,
+    which needs them, and the bytes of dead letters, which are kept in the open without."""
     oauth_allowed_portals: Annotated[tuple[int, ...] | Literal["*"], values.PORTALS] = ()
     """Who may install: portal ids, or `*` for anyone. Default: only with a single-use link from
     `callstream accounts add`."""
@@ -154,9 +154,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     full_sweep_every: Annotated[int, values.DURATION] = 7 * 86_400
     """How often all calls of an account are compared."""
     dead_letter_max_age: Annotated[int, values.DURATION] = 30 * 86_400
-    """How long dead letters are kept."""
+    """How long dead letters are kept; they are looked through every ten minutes."""
     mark_max_age: Annotated[int, values.DURATION] = 90 * 86_400
-    """How long a call waits to be read while its account cannot be reached."""
+    """How long the marks of an account are kept that is unknown or disconnected. What is given up
+    is logged and counted. Marks of a connected account wait for as long as it takes."""
 
     worker_port: Annotated[int, values.PORT] = 9_100
     """The port of a worker's metrics and probes; `0` = none."""
@@ -264,7 +265,7 @@ def _missing(found: Mapping[str, object], role: Role) -> Iterable[tuple[str, str
     for name in REQUIRED[role]:
         if name not in found:
             yield name, f"is required by callstream {role}"
-    many = found.keys() & {"hubspot_client_id", "hubspot_redirect_url", "token_keys"}
+    many = found.keys() & {"hubspot_client_id", "hubspot_redirect_url"}
     if role in ("worker", "run") and not many and "hubspot_access_token" not in found:
         yield "hubspot_access_token", "is required, or HUBSPOT_CLIENT_ID for many accounts"
     if many and role != "consumer":

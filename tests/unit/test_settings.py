@@ -172,12 +172,18 @@ def test_many_accounts_need_keys_and_a_way_back() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", OAUTH)
+@pytest.mark.parametrize("name", sorted(OAUTH.keys() - {"TOKEN_KEYS"}))
 @pytest.mark.parametrize("role", ["service", "worker", "run"])
 def test_a_part_of_oauth_is_not_enough(name: str, role: Role) -> None:
-    """Each of the three settings asks for the others: a worker must be able to refresh tokens."""
+    """Each of the app's settings asks for the others: a worker must be able to refresh tokens."""
     missing = sorted(OAUTH.keys() - {name})
     assert sorted(problems(COMPLETE | {name: OAUTH[name]}, role)) == missing
+
+
+@pytest.mark.parametrize("role", ["service", "worker", "run"])
+def test_keys_may_stand_alone(role: Role) -> None:
+    """TOKEN_KEYS asks for nothing beside it: it encrypts dead letters of one account as well."""
+    assert problems(COMPLETE | {"TOKEN_KEYS": KEY}, role) == []
 
 
 def test_the_way_back_leads_to_the_callback() -> None:
