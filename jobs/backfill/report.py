@@ -27,7 +27,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None
     """Calls that HubSpot counted at the beginning; None = unknown."""
     rate: float
-    """Calls per second, lately; once it has finished, over all of it."""
+    """Calls per second, lately; at first, and once it has finished, over all of it."""
     seconds_left: float | None
     """At this rate; None = unknown, or it is not at work."""
     ceiling: int | None
@@ -51,6 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def report_of(run: Run) -> Report:
     """Return the run as operators see it."""
     is_active = run.state in ACTIVE
+    rate = run.rate or _rate_so_far(run)
     return Report(
         id=run.id,
         portal_id=run.portal_id,
@@ -64,8 +65,8 @@ def report_of(run: Run) -> Report:
         marked=run.marked,
         set_aside=run.set_aside,
         total=run.total,
-        rate=run.rate,
-        seconds_left=_seconds_left(run) if is_active else None,
+        rate=rate,
+        seconds_left=_seconds_left(run, rate) if is_active else None,
         ceiling=run.ceiling or None,
         why=run.why,
         due_at=run.due_at if is_active else None,
@@ -78,7 +79,11 @@ def report_of(run: Run) -> Report:
     )
 
 
-def _seconds_left(run: Run) -> float | None:
-    if run.total is None or run.rate <= 0:
+def _rate_so_far(run: Run) -> float:
+    return round(1000 * run.seen / max(1, run.moved_at - run.started_at), 3) if run.seen else 0.0
+
+
+def _seconds_left(run: Run, rate: float) -> float | None:
+    if run.total is None or rate <= 0:
         return None
-    return round(max(0, run.total - run.seen) / run.rate, 1)
+    return round(max(0, run.total - run.seen) / rate, 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from io import StringIO
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,8 @@ from jobs.hubspot.budget import Budget
 from jobs.ledger.ledger import Ledger
 from jobs.redis import command
 from jobs.timing import Timing
-from service.cli.backfill.desk import line, table
-from service.cli.backfill.following import told
+from service.cli.backfill.desk import line, show
+from service.cli.backfill.following import bar, told
 from tests.simulator.control import Control
 from tests.support.commands import CALLSTREAM, run_command
 from tests.support.desk import Desk
@@ -142,6 +143,11 @@ async def test_a_run_is_followed_to_its_end(
         0,
         f"{second.id}: finished, 250 of 250 calls: nothing new, 250 unchanged\n",
     )
+    status, out, _ = await backfill.run("status")
+    assert (status, out) == (
+        0,
+        f"{second.id}: finished, 250 of 250 calls: nothing new, 250 unchanged\n",
+    )
     third = await collector.start()
     await collector.backfills.cancel(third.id)
     status, out, _ = await backfill.run("status", *portal, "--follow", "--json")
@@ -160,7 +166,8 @@ async def test_status_shows_backfills(
     told = await asyncio.to_thread(
         run_command, [*CALLSTREAM, "status", "--json"], tmp_path, **settings
     )
-    (report,) = json.loads(told.stdout)["backfills"]
+    (account,) = json.loads(told.stdout)["accounts"]
+    (report,) = account["backfills"]
     assert (report["id"], report["published"]) == (run.id, 5)
 
 
@@ -201,6 +208,36 @@ async def test_words_of_a_run(redis: Redis, namespace: str) -> None:
     assert told(fresh, Allowance(limit=100, left=12)) == "0 calls, 0/s, budget 12 of 100"
     failed = msgspec.structs.replace(run, state="failed", why="refused-page", error="refused")
     assert line(report_of(failed)).endswith("failed (refused-page), 0 calls: 0 published; refused")
-    console = Console(width=160, record=True)
-    console.print(table([report]))
-    assert "50,000 of 1,000,000" in console.export_text()
+
+
+async def test_runs_fit_the_terminal(redis: Redis, namespace: str) -> None:
+    """Runs are a table where it fits, and lines that say the same where it does not."""
+    run = (await Runs(redis, namespace, Timing()).start(PORTAL, "live")).run
+    ended = msgspec.structs.replace(run, state="finished", seen=9, unchanged=9, saw_end=True)
+    told_lines = f"{line(report_of(run))}\n{line(report_of(ended))}\n"
+    for width, is_table in ((160, True), (80, False), (200, True)):
+        console = Console(width=width, record=True, file=StringIO())
+        show([report_of(run), report_of(ended)], console)
+        shown = console.export_text()
+        assert ("┃ backfill" in shown) is is_table
+        assert (shown == told_lines) is not is_table
+        assert "nothing new" in shown
+
+
+async def test_a_run_at_work_is_a_bar(redis: Redis, namespace: str) -> None:
+    """On a terminal of any width state, calls, rate, time and budget left are to be read."""
+    run = (await Runs(redis, namespace, Timing()).start(PORTAL, "live")).run
+    since = {"started_at": 1_000, "moved_at": 3_000}
+    report = report_of(
+        msgspec.structs.replace(
+            run, state="waiting", why="budget", seen=500, total=1_000, published=500, **since
+        )
+    )
+    assert (report.rate, report.seconds_left) == (250.0, 2.0)
+    for width in (40, 80, 200):
+        console = Console(width=width, record=True, file=StringIO(), force_terminal=True)
+        console.print(bar(report, Allowance(limit=100, left=12, left_today=200_000)))
+        shown = " ".join(console.export_text().split())
+        assert "62515-live-1 waiting: budget ━" in shown
+        assert "500 of 1,000 calls, 250/s, 2 s left, budget 12 of 100, 200,000 today" in shown
+        assert "…" not in shown

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import rich_click as click
@@ -20,6 +21,10 @@ from jobs.ledger.ledger import Ledger
 from jobs.queue import Turns, connect_queue
 from jobs.redis import connect
 from jobs.timing import Timing
+
+NOTHING_NEW: Final = "nothing new"
+WIDEST: Final = 1_000
+"""Columns of a terminal that no table needs."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Desk:
         if as_json:
             click.echo(_json(reports))
         elif reports:
-            Console().print(table(reports))
+            show(reports, Console())
         else:
             click.echo("no backfills yet: callstream backfill start", err=True)
 
@@ -101,20 +106,33 @@ async def open_desk() -> AsyncGenerator[Desk]:
         yield Desk(settings, redis, timing, Backfills(redis, settings.namespace, timing, turns))
 
 
+def found_nothing(report: Report) -> bool:
+    """Tell whether the run saw all calls and had nothing to publish."""
+    return report.state == "finished" and not report.published
+
+
 def line(report: Report) -> str:
     """Return a run in a line."""
     why = f" ({report.why})" if report.why else ""
     of_all = "" if report.total is None else f" of {report.total:,}"
-    if report.state == "finished" and not report.published:
-        found = "nothing new"
-    else:
-        found = f"{report.published:,} published"
+    found = NOTHING_NEW if found_nothing(report) else f"{report.published:,} published"
     left = [f"{report.unchanged:,} unchanged"] if report.unchanged else []
     left += [f"{report.marked:,} to be read again"] if report.marked else []
     left += [f"{report.set_aside:,} set aside"] if report.set_aside else []
     counts = ", ".join([found, *left])
     error = f"; {report.error}" if report.state == "failed" else ""
     return f"{report.id}: {report.state}{why}, {report.seen:,}{of_all} calls: {counts}{error}"
+
+
+def show(reports: Sequence[Report], console: Console) -> None:
+    """Print runs as a table, or each in a line of its own where that is too narrow for it."""
+    rows = table(reports)
+    unbounded = console.options.update(max_width=WIDEST)
+    if console.measure(rows, options=unbounded).maximum <= console.width:
+        console.print(rows)
+        return
+    for report in reports:
+        console.print(line(report), highlight=False)
 
 
 def table(reports: Sequence[Report]) -> Table:
@@ -128,7 +146,9 @@ def table(reports: Sequence[Report]) -> Table:
         of_all = "" if report.total is None else f" of {report.total:,}"
         rows.add_row(
             report.id,
-            f"{report.state}: {report.why}" if report.why else report.state,
+            f"{report.state}: {report.why or NOTHING_NEW}"
+            if report.why or found_nothing(report)
+            else report.state,
             f"{report.seen:,}{of_all}",
             *(
                 f"{number:,}"

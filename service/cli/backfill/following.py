@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from typing import Final
 
 import rich_click as click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from jobs.backfill.operate import NoSuchRunError
 from jobs.backfill.record import UNFINISHED, Run
@@ -18,6 +21,9 @@ from jobs.hubspot.allowance import Allowance, allowance
 from service.cli.backfill.desk import Desk, line
 
 POLL_S: Final = 0.4
+BAR: Final = 40
+"""Columns of the bar, where there is room for it."""
+BAR_AT_LEAST: Final = 10
 TELL_EVERY_S: Final = 10.0
 """How often a line is told where there is no terminal."""
 
@@ -68,25 +74,24 @@ def _shown(*, quiet: bool) -> Generator[Show]:
     if quiet:
         yield lambda _report, _left: None
     elif console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
-        with Progress(*columns, console=console) as progress:
-            yield _bar(progress, progress.add_task("", total=None, told=""))
+        with Live(console=console) as live:
+            yield lambda report, left: live.update(bar(report, left))
     else:
         yield _lines()
 
 
-def _bar(progress: Progress, task: TaskID) -> Show:
-    def show(report: Report, left: Allowance) -> None:
-        why = f": {report.why}" if report.why else ""
-        progress.update(
-            task,
-            description=f"{report.id} {report.state}{why}",
-            total=report.total if report.state != "finished" else report.seen,
-            completed=report.seen,
-            told=told(report, left),
-        )
-
-    return show
+def bar(report: Report, left: Allowance) -> Group:
+    """Return how a run goes: its state and a bar, and below it calls, rate and what is left."""
+    why = f": {report.why}" if report.why else ""
+    row = Table.grid(padding=(0, 1))
+    row.add_column(no_wrap=True)
+    row.add_column(min_width=BAR_AT_LEAST)
+    total = report.seen if report.state == "finished" else report.total
+    row.add_row(
+        f"{report.id} {report.state}{why}",
+        ProgressBar(total=total, completed=report.seen, width=BAR, pulse=total is None),
+    )
+    return Group(row, Text(told(report, left)))
 
 
 def _lines() -> Show:
@@ -94,7 +99,7 @@ def _lines() -> Show:
 
     def show(report: Report, left: Allowance) -> None:
         nonlocal told_at
-        if time.monotonic() - told_at >= TELL_EVERY_S:
+        if report.state in UNFINISHED and time.monotonic() - told_at >= TELL_EVERY_S:
             told_at = time.monotonic()
             click.echo(f"{line(report)}; {told(report, left)}", err=True)
 
