@@ -18,6 +18,7 @@ from granian.log import LogLevels
 
 from jobs import logs
 from jobs.config.settings import Settings, SettingsError, environment, load
+from jobs.garbage import keep_for_good
 from service import app
 from service.addresses import require_free
 
@@ -95,7 +96,9 @@ def create_app() -> Application:
         threading.Thread(
             target=_end_with, args=(supervisor.sentinel, settings.shutdown_grace), daemon=True
         ).start()
-    return _failing_in_one_line(cast("Application", app.create_app(settings=settings)))
+    application = _failing_in_one_line(cast("Application", app.create_app(settings=settings)))
+    keep_for_good()
+    return application
 
 
 def _failing_in_one_line(inner: Application) -> Application:
