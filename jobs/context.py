@@ -25,6 +25,7 @@ from jobs.ledger.ledger import Ledger, pulse_of
 from jobs.live.latency import Latency
 from jobs.live.paging import Pagings
 from jobs.live.vanishing import Vanishing
+from jobs.liveness import Liveness
 from jobs.outliving import running
 from jobs.pulse.pulse import Pulse
 from jobs.queue import Doorbells, Reconciles, Rereads, Turns, connect_queue
@@ -78,6 +79,8 @@ class Context:
     ledger_room: Headroom
     streams_room: Headroom
     """The same where one Redis holds both."""
+    liveness: Liveness = field(default_factory=Liveness)
+    """Whether the worker's loops and jobs make progress."""
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
     _followed: dict[int, int] = field(default_factory=dict[int, int])

@@ -30,7 +30,6 @@ from jobs.backfill.collect import collect_calls
 from jobs.backfill.restart import restart_forever
 from jobs.config.settings import Settings, environment, load
 from jobs.context import Context, open_context
-from jobs.garbage import keep_for_good
 from jobs.journal.task import read_forever
 from jobs.live.aging import age_forever
 from jobs.live.fetch import fetch_calls
@@ -44,6 +43,7 @@ from jobs.live.sweep import (
     tell_strangers,
 )
 from jobs.live.verdicts import doubling
+from jobs.liveness import Liveness
 from jobs.outliving import running
 from jobs.presence import Presence
 from jobs.queue import (
@@ -68,6 +68,10 @@ and a backfill that waits for its budget some 5 % of its rate."""
 FLEET_JOBS: Final = 1_000
 """Jobs of the whole fleet up to which an orphan at the head of a queue hides no other job."""
 JOB_TIMEOUT_S: Final[Mapping[QueueName, int]] = {"live": 60, "collections": 600}
+JOB_MARGIN_S: Final = 30.0
+"""A job that has not ended so long after its timeout does not end any more."""
+POLL_WITHIN_S: Final = 120.0
+"""A queue that is not looked at for so long is stuck, unless Redis is away."""
 STEADY_S: Final = 30.0
 """A queue that was served for so long did not fail at its start."""
 REDIS_RETRIES: Final = 20
@@ -101,8 +105,21 @@ async def run(settings: Settings, queue: QueueName | None = None) -> None:
         if "collections" in names:
             await stack.enter_async_context(_collection_tasks(context))
         await stack.enter_async_context(_mending(context))
-        keep_for_good()
         await asyncio.gather(*(_serve(context, name, stop) for name in names))
+
+
+class _Worker(Worker):
+    """arq's worker, whose loop is known to make progress."""
+
+    def __init__(self, queue: QueueName, liveness: Liveness, **options: Any) -> None:  # noqa: ANN401 - arq's
+        super().__init__(**options)
+        self._loop_name = f"{queue} queue"
+        self._liveness = liveness
+
+    async def heart_beat(self) -> None:
+        """Take note of one round of the loop."""
+        self._liveness.beat(self._loop_name, POLL_WITHIN_S)
+        await super().heart_beat()
 
 
 async def _opened(
@@ -136,7 +153,8 @@ async def _serve(context: Context, name: QueueName, stop: asyncio.Event) -> None
     """Run one queue's jobs until `stop`, with one arq worker after the other."""
     failures = 0
     while not stop.is_set():
-        worker = Worker(**_options(context.settings, name), handle_signals=False)
+        options = _options(context.settings, name)
+        worker = _Worker(name, context.liveness, handle_signals=False, **options)
         worker.ctx["context"] = context
         began = time.monotonic()
         try:
@@ -230,15 +248,17 @@ def _name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _job(job: Job) -> WorkerCoroutine:
+def _job(job: Job, timeout_s: float) -> WorkerCoroutine:
     """Return the job as arq calls it: with the worker's context, and failing without a traceback.
 
     A Redis that is away fails the job; its calls wait in the ledger.
     """
 
     async def run_job(ctx: dict[str, object], *arguments: object, **_named: object) -> None:
+        context = cast("Context", ctx["context"])
         try:
-            await job(cast("Context", ctx["context"]), *arguments)
+            with context.liveness.working(job.__name__, timeout_s + JOB_MARGIN_S):
+                await job(context, *arguments)
         except (RedisError, OSError, TimeoutError) as error:
             _log.warning("job given up", job=job.__name__, error=repr(error))
 
@@ -257,7 +277,7 @@ def _functions(name: QueueName) -> list[Function]:
     )
     timeout = JOB_TIMEOUT_S[name]
     return [
-        func(_job(job), name=title, keep_result=0, timeout=timeout, max_tries=1_000)
+        func(_job(job, timeout), name=title, keep_result=0, timeout=timeout, max_tries=1_000)
         for title, job in jobs.items()
     ]
 
@@ -301,7 +321,6 @@ def _arq_settings(name: QueueName) -> type:
             await stack.enter_async_context(_collection_tasks(context))
         await stack.enter_async_context(_mending(context))
         ctx["context"] = context
-        keep_for_good()
 
     async def on_shutdown(_ctx: dict[str, object]) -> None:
         await stack.aclose()

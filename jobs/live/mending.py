@@ -21,7 +21,7 @@ from jobs.context import Context
 from jobs.hubspot.errors import HubSpotError
 from jobs.ledger.hints import Hint
 from jobs.ledger.messages import Mark
-from jobs.live.sweep import open_static
+from jobs.live.sweep import TURN_S, open_static
 from jobs.live.verdicts import doubling
 from jobs.presence import Presence
 from jobs.pulse.pulse import Loss, Pulse
@@ -54,11 +54,13 @@ async def _watch(
 ) -> None:
     look_s, presence = context.timing.look_ms / 1000, Presence(server)
     while True:
+        context.liveness.beat(f"look at the {server}", context.timing.mend_lease_ms / 1000 + TURN_S)
         pause_s = look_s
         try:
             await _look(worker, pulses, mend)
         except (RedisError, OSError, TimeoutError) as error:
             presence.away(error)
+            context.liveness.wait(TURN_S)
             pause_s = doubling(presence.failures, 50, 1_000) / 1000
         else:
             presence.back()

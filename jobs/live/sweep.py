@@ -14,6 +14,8 @@ from jobs.hubspot.errors import HubSpotError, PortalFailure
 from jobs.live.verdicts import doubling
 from jobs.queue import RUNNING, queue_key
 
+TURN_S: Final = 90.0
+"""A turn of a loop that lasts longer is stuck, unless Redis is away."""
 _TOKENLESS: Final = frozenset({"unknown", "disconnected", "sealed"})
 """Failures that last until somebody connects the account."""
 
@@ -32,6 +34,7 @@ async def sweep_forever(context: Context, worker: str) -> None:
     beaten_at = -beat_s
     failures = 0
     while True:
+        context.liveness.beat("sweep", TURN_S)
         try:
             if time.monotonic() - beaten_at >= beat_s:
                 await context.ledger.beat(worker, context.slots)

@@ -1,8 +1,10 @@
 """A worker in the test's own process: it outlives Redis and stops when told."""
 
 import asyncio
+import contextlib
 import os
 import signal
+from collections.abc import AsyncGenerator
 
 import pytest
 from redis.asyncio import Redis
@@ -11,6 +13,7 @@ from structlog.testing import capture_logs
 from jobs import worker
 from jobs.config.settings import Settings
 from jobs.config.values import Secret
+from jobs.context import Context, open_context
 from jobs.ledger.hints import Hint
 from jobs.ledger.ledger import Ledger
 from jobs.ledger.messages import Mark
@@ -88,6 +91,41 @@ async def test_worker_waits_for_redis_at_its_start(
     await asyncio.wait_for(running, 20)
     told = [entry["event"] for entry in logs if entry["event"].startswith("Redis ")]
     assert told == ["Redis does not answer", "Redis answers again"]
+
+
+async def test_worker_makes_progress(
+    make_redis: MakeRedis, simulator: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that no longer beats is stuck; while Redis is away none is."""
+    monkeypatch.setattr(worker, "POLL_WITHIN_S", 0.5)
+    opened: list[Context] = []
+
+    @contextlib.asynccontextmanager
+    async def open_noticed(settings: Settings, *, slots: int) -> AsyncGenerator[Context]:
+        async with open_context(settings, slots=slots) as context:
+            opened.append(context)
+            yield context
+
+    monkeypatch.setattr(worker, "open_context", open_noticed)
+    server = make_redis(port=0, aof=True)
+    running = asyncio.create_task(worker.run(settings_for(server.url, simulator)))
+    async with connect(server.url) as redis:
+        await until(lambda: redis.exists("ledger:fleet"))
+    await asyncio.sleep(1.0)  # twice as long as a queue may be left alone
+    [context] = opened
+    assert context.liveness.stuck() == {}
+    server.kill()
+    await asyncio.sleep(1.5)
+    assert context.liveness.stuck() == {}
+    await asyncio.to_thread(server.start)
+    monkeypatch.setattr(worker, "POLL_WITHIN_S", -1.0)
+
+    async def is_stuck() -> bool:
+        return {"live queue", "collections queue"} == set(context.liveness.stuck())
+
+    await until(is_stuck)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 20)
 
 
 async def test_worker_that_waits_for_redis_can_be_stopped(
