@@ -23,7 +23,7 @@ _SUBSCRIPTIONS: Final = f"/webhooks-journal/subscriptions/{_VERSION}"
 _DONE: Final = frozenset({200, 201, 204})
 _EMPTY: Final = 204
 _UNAUTHORISED: Final = 401
-_MISSING: Final = 404
+_LOST: Final = frozenset({404, 410})
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class JournalApi:
         """
         place = f"offset/{quote(offset, safe='')}/next" if offset else "earliest"
         answer = await self._ask(Request("GET", f"{_JOURNAL}/{place}"), may_miss=bool(offset))
-        if answer.status == _MISSING:
+        if answer.status in _LOST:
             raise GapError
         return None if answer.status == _EMPTY else _read(answer, Pointer)
 
@@ -100,7 +100,7 @@ class JournalApi:
         if answer.status == _UNAUTHORISED:
             token = await self._token.token(refused=token)
             answer = await self._transport.send(request, token)
-        if answer.status in _DONE or (may_miss and answer.status == _MISSING):
+        if answer.status in _DONE or (may_miss and answer.status in _LOST):
             return answer
         raise fault_of(answer.status, answer.headers, answer.body)
 

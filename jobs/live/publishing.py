@@ -88,7 +88,11 @@ def _found(offer: Offer, found: Found, setting: Setting, ticket: int) -> Candida
     call, wanted, said = found.call, setting.projection.properties, offer.said
     normalised = normalise(call, found.associations, setting.dispositions, wanted)
     data = call_event_data(
-        portal_id=setting.portal_id, call_id=offer.work.call_id, call=normalised, said=said
+        portal_id=setting.portal_id,
+        call_id=offer.work.call_id,
+        call=normalised,
+        said=said,
+        origin=offer.origin,
     )
     return Candidate(
         call_id=offer.work.call_id,

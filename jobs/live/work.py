@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from jobs.events.payload import first_origin
 from jobs.hubspot.kinds import type_id_of
 from jobs.instants import to_ms
 from jobs.ledger.hints import DECISIVE_KINDS, Bucket, Hint, unpack
@@ -56,6 +57,11 @@ class Offer(msgspec.Struct, frozen=True):
             return Bucket(self.weighed.met, self.work.dropped_until)
         found = finding(self.work)
         return Bucket(self.work.hints or ((found,) if found else ()), self.work.dropped_until)
+
+    @property
+    def origin(self) -> str:
+        """Who had the call looked at, also if the read does not show what was said of it."""
+        return first_origin([hint.origin for hint in self.work.hints] or ["webhook"])
 
 
 def open_work(claimed: ClaimedCall) -> Work:

@@ -13,11 +13,11 @@ from jobs.reconciliation.missed import Missed, MissedFigures
 from jobs.reconciliation.runs import Ask, Run
 from jobs.reconciliation.store import Reconciliations
 from jobs.timing import Timing
-from tests.support.evidence import Evidence
 from tests.support.fleet import Fleet, Plan, fleet
-from tests.support.invariants import State, assert_invariants, by_call, published, true
+from tests.support.invariants import assert_invariants
 from tests.support.redis import MakeRedis
 from tests.support.trouble import SCALED, assert_sound_logs
+from tests.support.wrong import wrong_calls
 
 pytestmark = pytest.mark.one_redis
 
@@ -66,21 +66,6 @@ class Account:
                 if standing.last is not None and standing.last.id == run_id:
                     return standing.last
                 await asyncio.sleep(0.05)
-
-
-def wrong_calls(evidence: Evidence) -> set[str]:
-    """Return the calls whose last event is not HubSpot's truth, or that should have one."""
-    events = by_call(evidence)
-    wrong: set[str] = set()
-    for call in evidence.truth.values():
-        told = events.get(call.id, [])
-        said: State | None = published(told[-1], evidence) if told else None
-        is_so = true(call, evidence)
-        if said is None and is_so.kind not in {"live", "archived"}:
-            continue  # nobody has ever heard of it, and HubSpot has it no more
-        if said != is_so:
-            wrong.add(call.id)
-    return wrong
 
 
 async def live_with_gaps(running: Fleet) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import pytest
@@ -12,12 +12,16 @@ from yarl import URL
 
 from jobs.hubspot.errors import PortalFailure
 from jobs.hubspot.transport import open_session
+from jobs.journal import reader
 from jobs.journal.api import Pointer
 from jobs.journal.entries import MALFORMED, decode
 from jobs.journal.files import BadFileError, Files
 from jobs.journal.place import Place
 from jobs.journal.reader import BAD_FILE, FILE_ATTEMPTS
 from jobs.journal.task import read_forever
+from jobs.ledger.deadletters import DeadLetter
+from jobs.ledger.hints import Hint
+from jobs.ledger.messages import Bell, Mark
 from jobs.redis import command
 from jobs.timing import Timing
 from tests.simulator.messages import Create
@@ -95,6 +99,14 @@ async def test_a_privacy_deletion_leaves_no_state(told: Reading) -> None:
     assert "privacyDeletion" in {change.kind for change in last.data.changes}
 
 
+async def test_events_name_the_journal_whatever_they_show(told: Reading) -> None:
+    """A call that has changed again since the entry was made is published from the journal, too."""
+    call_id = await told.hubspot.create(TITLE)
+    await told.desk.fetch_marked(call_id, Hint("deletion", 1, origin="journal"))
+    last = await told.desk.last()
+    assert (last.data.origin, last.data.changes) == ("journal", ())
+
+
 async def test_one_worker_reads(told: Reading) -> None:
     """While one worker reads no other does; one that leaves makes room at once."""
     other = told.another_reader("second")
@@ -163,6 +175,63 @@ async def test_marks_come_before_the_offset(told: Reading, monkeypatch: pytest.M
     assert await told.read() == ["read", "caught_up"]
     await told.settle()
     assert len(await told.desk.events()) == 1
+
+
+async def test_marks_that_fail_leave_the_offset(
+    told: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of which some calls could not be marked is read again as a whole."""
+    monkeypatch.setattr(reader, "CHUNK", 2)
+    await told.hubspot.do(*[Create(properties=TITLE)] * 5)
+    await told.publish()
+    mark, chunks = told.context.ledger.mark, list[int]()
+
+    async def fail(marks: Sequence[Mark], letters: Sequence[DeadLetter] = ()) -> list[Bell]:
+        chunks.append(len(marks))
+        if len(chunks) == 2:
+            raise ConnectionError
+        return await mark(marks, letters)
+
+    monkeypatch.setattr(told.context.ledger, "mark", fail)
+    with pytest.raises(ConnectionError):
+        await told.reader.step()
+    place = await told.journal.place.look()
+    assert (place.offset, place.files) == ("", 0)
+    assert await told.read() == ["read", "caught_up"]
+    assert chunks == [2, 2, 2, 2, 1]
+    place = await told.journal.place.look()
+    assert place.files == 1
+    assert place.offset
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_an_offset_that_is_gone_is_a_gap(told: Reading, status: int) -> None:
+    """Not found and gone are the same of an offset; without one they are a wrong path."""
+    await told.hubspot.create(TITLE)
+    await told.publish()
+    await told.read()
+    await told.hubspot.fault(Fault(effect="status", status=status, operation="journal.*", times=2))
+    assert await told.reader.step() == "gap"
+    with pytest.raises(PortalFailure) as caught:
+        await told.reader.step()
+    assert caught.value.kind == "no_such_path"
+    place = await told.journal.place.look()
+    assert (place.offset, place.gaps) == ("", 1)
+    assert await told.read() == ["read", "caught_up"]
+
+
+async def test_an_empty_answer_is_the_end(told: Reading) -> None:
+    """204 says that nothing is left to read: it is noted, and asked again from the same place."""
+    await told.hubspot.create(TITLE)
+    await told.publish()
+    await told.read()
+    before = await told.journal.place.look()
+    empty = Fault(effect="status", status=204, body="", operation="journal.next", times=2)
+    await told.hubspot.fault(empty)
+    assert await told.read() == ["caught_up"]
+    after = await told.journal.place.look()
+    assert (after.offset, after.files) == (before.offset, before.files)
+    assert (after.caught_up_at or 0) >= (before.caught_up_at or 0) > 0
 
 
 async def test_a_gap_is_reconciled(told: Reading) -> None:

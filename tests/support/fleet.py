@@ -47,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Of the stand-in."""
     environ: Mapping[str, str] = {}
     """Further settings of services and workers."""
+    journal: bool = False
+    """Whether workers read the journal as well."""
 
 
 class Fleet:
@@ -158,7 +160,14 @@ class Fleet:
             "PUBLIC_URL": self.public_url,
             "WORKER_PORT": "0",
             "LOG_FORMAT": "json",
+            **(self._journal() if self.plan.journal else {}),
             **self.plan.environ,
+        }
+
+    def _journal(self) -> dict[str, str]:
+        return {
+            "JOURNAL_CLIENT_ID": self.running.journal_client_id,
+            "JOURNAL_CLIENT_SECRET": self.running.journal_client_secret,
         }
 
     def _service(self, name: str) -> Program:
