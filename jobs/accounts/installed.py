@@ -14,11 +14,12 @@ from collections import defaultdict
 import msgspec
 import structlog
 
+from jobs.accounts.circuit import Circuit
 from jobs.accounts.register import Look, Register
 from jobs.accounts.tokens import Tokens, issue_of, unseal
 from jobs.accounts.vault import SealedError, Vault
 from jobs.config.values import Secret
-from jobs.hubspot.errors import FailureKind, GrantRefused, PortalFailure
+from jobs.hubspot.errors import OUTAGE, FailureKind, GrantRefused, PortalFailure
 from jobs.hubspot.oauth import Grant, OAuth
 from jobs.timing import Timing
 
@@ -49,6 +50,7 @@ class Installed:
         self._vault = vault
         self._oauth = oauth
         self._timing = timing
+        self._circuit = Circuit(timing)
         self._held: dict[int, _Held] = {}
         self._busy: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -122,7 +124,7 @@ class Installed:
         """Refresh the tokens and keep them; or note for all why that could not be."""
         began = time.monotonic()
         try:
-            grant = _of(portal_id, await self._oauth.renew(tokens.refresh))
+            grant = _of(portal_id, await self._renew(tokens.refresh))
         except GrantRefused as refusal:
             word = f" ({refusal.category})" if refusal.category else ""
             why = f"HubSpot refuses its refresh token{word}"
@@ -143,6 +145,26 @@ class Installed:
             age_ms = round((time.monotonic() - began) * 1000)
             issue = issue_of(self._vault, portal_id, grant, age_ms)
             await self._register.keep(portal_id, look.version, issue)
+
+    async def _renew(self, refresh: Secret) -> Grant:
+        """Ask HubSpot for a new access token, unless it is known not to answer."""
+        wait_ms = self._circuit.wait_ms()
+        if wait_ms:
+            detail = "HubSpot's token endpoint is out"
+            raise PortalFailure(kind="server", detail=detail, retry_after_ms=wait_ms)
+        try:
+            grant = await self._oauth.renew(refresh)
+        except PortalFailure as failure:
+            if failure.kind in OUTAGE:
+                self._circuit.failed()
+            else:
+                self._circuit.answered()
+            raise
+        except GrantRefused:
+            self._circuit.answered()
+            raise
+        self._circuit.answered()
+        return grant
 
 
 def _of(portal_id: int, grant: Grant) -> Grant:

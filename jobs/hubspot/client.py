@@ -9,7 +9,7 @@ import msgspec
 from jobs.config.values import Secret
 from jobs.hubspot.batches import BATCH, Gathering, batch_of, judge_calls
 from jobs.hubspot.budget import Budget, Kind
-from jobs.hubspot.errors import FailureKind, PortalFailure, RecordRefused
+from jobs.hubspot.errors import OUTAGE, PortalFailure, RecordRefused
 from jobs.hubspot.faults import date_ms, fault_of, is_missing
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import AssociationsRead, Begun, CallRead, CallsRead, PageRead, SearchRead
@@ -36,8 +36,6 @@ MOST_PAGES: Final = 30
 """So many pages of associations are read in one go: a call with more is read over several jobs."""
 _SERVER_ERROR: Final = 500
 _NOT_THIS_KIND: Final = frozenset({"forbidden", "no_such_path"})
-_OUT: Final[frozenset[FailureKind]] = frozenset({"server", "timeout", "transport"})
-"""Failures by which an outage of HubSpot's API shows."""
 _LONGEST_LIST: Final = 4_000
 """Characters of property names that a URL may carry; HubSpot answers 414 from a length on that it
 does not document."""
@@ -289,7 +287,7 @@ class HubSpot:
         try:
             return await self._accounts.token(portal_id, refused=refused)
         except PortalFailure as failure:
-            if failure.kind in _OUT:
+            if failure.kind in OUTAGE:
                 await self._budget.fail(portal_id)
             raise
 

@@ -39,6 +39,9 @@ account's refresh token for good. `wrong_account`: the token belongs to another 
 under our keys.
 """
 
+OUTAGE: Final[frozenset[FailureKind]] = frozenset({"server", "timeout", "transport"})
+"""Kinds by which an API, or an endpoint, that is out shows; any other is an answer."""
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 

@@ -18,6 +18,7 @@ from tests.simulator.control import Control
 from tests.simulator.process import Running
 from tests.simulator.switchboard import Fault
 from tests.support.installs import LIFE_MS, QUICK, App
+from tests.support.waiting import until
 
 EXPIRED_MS = LIFE_MS + 1
 
@@ -85,3 +86,25 @@ async def test_a_refused_grant_is_no_outage(app: App, hubspot: HubSpot, control:
     with pytest.raises(PortalFailure):
         await hubspot.property_names(portal_id)
     assert await command(app.redis, "EXISTS", "tenant-1:breaker:failing") == 0
+
+
+@pytest.mark.one_redis
+async def test_an_endpoint_that_is_out_alone_is_left_alone(app: App, control: Control) -> None:
+    """One process asks a token endpoint that fails a few times, not once for every account."""
+    portals = [await installed(app, control, EXPIRED_MS) for _ in range(2 * TRIPS_AT)]
+    process = app.process()
+    fault_id = await control.fault(Fault(effect="status", status=503, operation="oauth.token"))
+    for portal_id in portals:
+        with pytest.raises(PortalFailure) as caught:
+            await process.token(portal_id)
+        assert caught.value.kind == "server"
+    assert (await control.faults()).struck[fault_id] == TRIPS_AT
+    await control.clear_faults()
+
+    async def is_refreshed() -> bool:
+        try:
+            return await process.token(portals[-1]) is not None
+        except PortalFailure:
+            return False
+
+    await until(is_refreshed)
