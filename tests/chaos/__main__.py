@@ -35,6 +35,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--seeds", default="1", help="comma-separated; one campaign each")
     add("--list", action="store_true", help="list the windows and end")
     add("--scale", type=float, help="of all waits, instead of each window's own")
+    add("--patience", type=float, help="seconds until quiet, at most, instead of each window's own")
     add("--json", type=Path, default=FILE, help="where the result goes")
     return parser
 
@@ -78,6 +79,11 @@ def main() -> int:
         windows = chosen(args.windows)
         if args.scale:
             windows = [msgspec.structs.replace(window, scale=args.scale) for window in windows]
+        if args.patience:
+            windows = [
+                msgspec.structs.replace(window, settled_within_s=args.patience)
+                for window in windows
+            ]
         seeds = [int(seed) for seed in args.seeds.split(",")]
     except ValueError as error:
         console.print(str(error), style="red")

@@ -25,6 +25,8 @@ from tests.chaos.verdict import Result
 from tests.simulator.process import ROOT
 
 FILE: Final = Path("build/chaos/mutants.json")
+PATIENCE_S: Final = 30.0
+"""Until quiet: a hint is looked for during 12 s, and nobody waits for a broken build."""
 WITHIN_S: Final = 400.0
 """For one window on one build."""
 
@@ -52,8 +54,9 @@ class Catches(msgspec.Struct, frozen=True, kw_only=True):
 def conducted(tree: Path, window: str, seed: int) -> Result:
     """Conduct one window on the build in `tree`, and return what it showed."""
     report = tree / "result.json"
+    options = [f"--seeds={seed}", f"--patience={PATIENCE_S}", f"--json={report}"]
     subprocess.run(
-        [sys.executable, "-m", "tests.chaos", window, f"--seeds={seed}", f"--json={report}"],
+        [sys.executable, "-m", "tests.chaos", window, *options],
         cwd=tree,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tree), str(tree / "client")])},
         stdout=subprocess.DEVNULL,

@@ -11,12 +11,13 @@ from tests.simulator.messages import Associate, Deed, Dissociate
 from tests.support.backfilling import backfills_of
 from tests.support.evidence import read_events
 
-CALLS: Final = 2_500
-KILLS: Final = 6
+CALLS: Final = 1_500
+KILLS: Final = 5
 WITHIN_S: Final = 40.0
 LATE_MS: Final = 150
 """How long an answer of HubSpot's is on its way, in the window of races."""
-CHURN_S: Final = 0.03
+CHURN_S: Final = 0.05
+LONG_AGO_MS: Final = 60_000
 
 
 async def _kill_in_backfill(scene: Scene) -> Proof:
@@ -52,31 +53,35 @@ async def _race_with_backfill(scene: Scene) -> Proof:
     changed = 0
     async with backfills_of(running, scene.scale) as backfills:
         await backfills.import_calls(CALLS)
-        ids = sorted(map(int, await scene.hubspot.truth(running.portal_id)))
+        links = await _imported(scene)
+        ids = sorted(links)
         line.delay_ms = LATE_MS
         run = await backfills.start()
         while (await backfills.look(run)).state != "finished":
             seen = (await backfills.look(run)).seen
-            changed += await _churn(scene, ids[seen : seen + 200])
+            changed += await _churn(scene, links, ids[seen : seen + 200])
             await asyncio.sleep(CHURN_S)
         line.heal()
     return Proof(count=changed, what="associations changed beside the page being read", needed=50)
 
 
-async def _churn(scene: Scene, beside: list[int]) -> int:
-    """Give some of the calls an association, and take that of others."""
-    deeds: list[Deed] = []
+async def _imported(scene: Scene) -> dict[int, int]:
+    """Return the imported calls, which nothing else happens to, each without a deal: 0."""
     truth = await scene.hubspot.truth(scene.running.portal_id)
+    latest = max(call.changed_at for call in truth.values())
+    return {int(call.id): 0 for call in truth.values() if call.changed_at < latest - LONG_AGO_MS}
+
+
+async def _churn(scene: Scene, links: dict[int, int], beside: list[int]) -> int:
+    """Give some of the calls a deal, and take that of others."""
+    deeds: list[Deed] = []
     for call_id in scene.rng.sample(beside, k=min(12, len(beside))):
-        call = truth[str(call_id)]
-        if call.state != "live":
-            continue
-        held = call.associations.get("deals", [])
-        deeds.append(
-            Dissociate(call_id, "deals", int(held[0]))
-            if held
-            else Associate(call_id, "deals", scene.rng.randrange(1, 10**6))
-        )
+        if held := links[call_id]:
+            deeds.append(Dissociate(call_id, "deals", held))
+            links[call_id] = 0
+        else:
+            links[call_id] = scene.rng.randrange(1, 10**6)
+            deeds.append(Associate(call_id, "deals", links[call_id]))
     if deeds:
         await scene.hubspot.do(*deeds)
     return len(deeds)

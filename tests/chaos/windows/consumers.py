@@ -44,8 +44,13 @@ async def _kill(scene: Scene) -> Proof:
         inside=ROOT,
     )
     in_hand = 0
+
+    async def is_at_work() -> bool:
+        return bool(consumer.text())
+
     try:
         await consumer.start()
+        await until(is_at_work, timeout_s=CAUGHT_UP_WITHIN_S)
         for _ in range(TIMES):
             await scene.moment(0.8, 1.2)
             await consumer.kill()
