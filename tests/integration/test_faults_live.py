@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from jobs.ledger.hints import Hint
-from jobs.live.sweep import connect_static
 from jobs.live.failing import RECORD_ATTEMPTS
+from jobs.live.sweep import connect_static
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.desk import QUICK, Desk
