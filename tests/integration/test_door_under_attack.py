@@ -14,9 +14,9 @@ from service.embedded.server import EmbeddedRedis
 from service.front_door.json_elements import MOST_NOTIFICATIONS
 from service.headers import SECURITY
 from service.serving import HEAD_BYTES, HEADER_READ_MS
+from tests.support.commands import CALLSTREAM
 from tests.support.committing import marked
 from tests.support.served import (
-    BIN,
     SECRET,
     WEBHOOK,
     Served,
@@ -27,7 +27,7 @@ from tests.support.served import (
 
 pytestmark = pytest.mark.one_redis
 
-SERVICE = (str(BIN / "callstream"), "service")
+SERVICE = (*CALLSTREAM, "service")
 BODY = json.dumps([notification(512)]).encode()
 MAX_BODY = 1 << 24
 ADMIN_TOKEN = "planted-admin-token"

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from service.embedded.server import EmbeddedRedis
-from tests.support.served import BIN, PUBLIC_URL, SECRET, WEBHOOK, Served, served, signed
+from tests.support.commands import CALLSTREAM
+from tests.support.served import PUBLIC_URL, SECRET, WEBHOOK, Served, served, signed
 
 pytestmark = pytest.mark.one_redis
 
-SERVICE = (str(BIN / "callstream"), "service")
+SERVICE = (*CALLSTREAM, "service")
 DOCUMENT = "/schemas/openapi.json"
 TOKEN = "an-operators-token"
 EXAMPLES = 40
