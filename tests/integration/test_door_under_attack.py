@@ -6,6 +6,7 @@ import json
 import time
 from asyncio import StreamReader
 from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
 
 import pytest
 from redis.asyncio import Redis
@@ -16,6 +17,7 @@ from service.headers import SECURITY
 from service.serving import HEAD_BYTES, HEADER_READ_MS
 from tests.support.commands import CALLSTREAM
 from tests.support.committing import marked
+from tests.support.redis import keys_in
 from tests.support.served import (
     SECRET,
     WEBHOOK,
@@ -137,7 +139,7 @@ async def test_path_tricks_at_the_front_door(service: Served, redis: Redis, targ
 
     assert reply.status in {400, 401, 404, 405}
     assert "X-Evil" not in reply.headers
-    assert await redis.dbsize() == 0
+    assert await keys_in(redis) == set()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ async def test_packed_bodies(service: Served, redis: Redis, coding: str) -> None
 
     assert reply.status == 415
     assert reply.headers["Accept-Encoding"] == "identity"
-    assert await redis.dbsize() == 0
+    assert await keys_in(redis) == set()
 
 
 async def test_a_body_that_says_it_is_not_packed(service: Served, redis: Redis) -> None:
@@ -243,7 +245,7 @@ async def test_two_lengths_are_one_request(service: Served, redis: Redis) -> Non
     answer = await raw(service, both + b"\r\n0\r\n\r\n" + hidden)
 
     assert answer.count(b"HTTP/1.1 204") == 0
-    assert await redis.dbsize() == 0
+    assert await keys_in(redis) == set()
 
 
 async def test_slow_and_silent_senders(service: Served) -> None:
@@ -266,6 +268,20 @@ async def test_slow_and_silent_senders(service: Served) -> None:
     assert took[0] < HEADER_READ_MS / 1000 + 2
     assert took[1] < 3
     assert took[2] < HEADER_READ_MS / 1000 + 2
+
+
+async def test_many_slow_senders(service: Served, redis: Redis) -> None:
+    """Five hundred connections that are in the middle of something keep nobody waiting."""
+    async with AsyncExitStack() as stack:
+        for number in range(500):
+            _, writer = await stack.enter_async_context(service.connection())
+            begun = head("Content-Length: 9\r\n") + b"\r\n[" if number % 2 else head("X: ")
+            writer.write(begun)
+        async with asyncio.timeout(2):
+            reply = await service.deliver(1)
+
+    assert reply.status == 204
+    assert await marked(redis) == {1}
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -307,7 +323,7 @@ async def test_forgeries(service: Served, redis: Redis) -> None:
 
     for body, headers in forged:
         assert (await service.ask("POST", WEBHOOK, body, headers)).status == 401
-    assert await redis.dbsize() == 0
+    assert await keys_in(redis) == set()
 
 
 def said(**more: object) -> bytes:
