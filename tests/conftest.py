@@ -9,6 +9,7 @@ slow because they run whole processes, carry `@pytest.mark.one_redis` and run on
 """
 
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +18,9 @@ from redis.asyncio import Redis
 from jobs.redis import connect
 from service.embedded.binaries import ServerBinary, find_binaries
 from service.embedded.server import EmbeddedRedis
+from tests.support import searched
 from tests.support.redis import MakeRedis
+from tests.support.searched import Search
 
 # Generated tests are judged by what they find, not by how busy the machine is.
 settings.register_profile(
@@ -43,6 +46,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker that asks for one server age."""
     config.addinivalue_line("markers", "one_redis: run on the newest Redis server only")
+    config.pluginmanager.register(Search(), searched.NAME)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def searched_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tell where the tests' folders are: what programs wrote there is searched for secrets."""
+    search = cast("Search", pytestconfig.pluginmanager.get_plugin(searched.NAME))
+    search.folder = tmp_path_factory.getbasetemp()
 
 
 def pytest_report_header() -> str:
