@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from jobs.accounts.static import StaticAccount
 from jobs.config.values import Secret
+from jobs.events.normalise import DEFAULT_DISPOSITIONS
 from jobs.hubspot.budget import Budget
 from jobs.hubspot.client import MOST_PAGES, HubSpot
-from jobs.hubspot.dispositions import DEFAULTS
 from jobs.hubspot.errors import FailureKind, HubSpotError, PortalFailure, RecordRefused
 from jobs.hubspot.paths import Paths
 from jobs.hubspot.reads import CallsRead
@@ -236,7 +236,7 @@ async def test_whose_an_unknown_token_is(world: World) -> None:
 
 async def test_outcomes_of_the_account(world: World) -> None:
     """The account's own list of call outcomes is read."""
-    assert await world.client().dispositions(world.portal_id) == DEFAULTS
+    assert await world.client().dispositions(world.portal_id) == DEFAULT_DISPOSITIONS
 
 
 @pytest.mark.parametrize(
