@@ -19,6 +19,7 @@ from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
 
 from jobs.ledger.messages import Bell
+from jobs.log_limit import Quiet
 from jobs.redis import pool
 
 QueueName = Literal["live", "collections"]
@@ -72,6 +73,7 @@ class Doorbells:
         self._queue = queue
         self._space = f"{namespace}:" if namespace else ""
         self._slots = asyncio.Semaphore(_RINGS_AT_ONCE)
+        self._quiet = Quiet()
         self.failed = 0
         """Rings that Redis did not take since the start; the sweep makes up for them."""
 
@@ -86,7 +88,14 @@ class Doorbells:
                 raise failure
         if failures:
             self.failed += len(failures)
-            _log.warning("doorbells not rung", count=len(failures), error=repr(failures[0]))
+            held_back = self._quiet.speak("not rung")
+            if held_back is not None:
+                _log.warning(
+                    "doorbells not rung",
+                    count=len(failures),
+                    error=repr(failures[0]),
+                    more_like_this=held_back,
+                )
 
     async def _ring(self, bell: Bell) -> None:
         async with self._slots, asyncio.timeout(_RING_TIMEOUT_S):

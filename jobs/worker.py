@@ -44,6 +44,7 @@ from jobs.live.sweep import (
 )
 from jobs.live.verdicts import doubling
 from jobs.liveness import Liveness
+from jobs.log_limit import Quiet
 from jobs.outliving import running
 from jobs.presence import Presence
 from jobs.queue import (
@@ -253,6 +254,7 @@ def _job(job: Job, timeout_s: float) -> WorkerCoroutine:
 
     A Redis that is away fails the job; its calls wait in the ledger.
     """
+    quiet = Quiet()
 
     async def run_job(ctx: dict[str, object], *arguments: object, **_named: object) -> None:
         context = cast("Context", ctx["context"])
@@ -260,7 +262,14 @@ def _job(job: Job, timeout_s: float) -> WorkerCoroutine:
             with context.liveness.working(job.__name__, timeout_s + JOB_MARGIN_S):
                 await job(context, *arguments)
         except (RedisError, OSError, TimeoutError) as error:
-            _log.warning("job given up", job=job.__name__, error=repr(error))
+            held_back = quiet.speak("given up")
+            if held_back is not None:
+                _log.warning(
+                    "job given up",
+                    job=job.__name__,
+                    error=repr(error),
+                    more_like_this=held_back,
+                )
 
     return run_job
 

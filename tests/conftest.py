@@ -22,6 +22,9 @@ from tests.support import searched
 from tests.support.redis import MakeRedis
 from tests.support.searched import Search
 
+LASTING = frozenset({"service", "invited", "open_to_all"})
+"""Fixtures that are a service which several tests share."""
+
 # Generated tests are judged by what they find, not by how busy the machine is.
 settings.register_profile(
     "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -91,6 +94,20 @@ def namespace() -> str:
     return "tenant-1"
 
 
+async def _empty(client: Redis, *, keeps: bool) -> None:
+    """Empty a server; `keeps` what tells a service that runs on that nothing was lost.
+
+    Otherwise it would mark again what earlier tests have told it.
+    """
+    pulses = await client.keys("*ledger:pulse") if keeps else []
+    held = [(pulse, await client.dump(pulse)) for pulse in pulses]
+    async with client.pipeline(transaction=True) as pipe:
+        pipe.flushall()
+        for pulse, dumped in held:
+            pipe.restore(pulse, 0, dumped)
+        await pipe.execute()
+
+
 @pytest.fixture
 async def redis(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     """A client of the shared server, which is empty; answers are bytes."""
@@ -98,7 +115,7 @@ async def redis(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator
     if "namespace" in request.fixturenames:
         inside = (f"{request.getfixturevalue('namespace')}:".encode(), b"arq:")
     async with connect(redis_url) as client:
-        await client.flushall()
+        await _empty(client, keeps=not LASTING.isdisjoint(request.fixturenames))
         yield client
         assert [key for key in await client.keys() if not key.startswith(inside)] == []
 

@@ -18,9 +18,9 @@ import structlog
 
 from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.messages import Bell, Mark
+from jobs.log_limit import Quiet
 from jobs.timing import Timing
 from service.front_door.durability import Durability
-from service.front_door.log_limit import Quiet
 from service.front_door.notifications import Batch
 from service.front_door.outages import Outage, outage_of
 from service.front_door.ringing import Ringer

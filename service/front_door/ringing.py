@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 
 from jobs.ledger.messages import Bell
+from jobs.log_limit import Quiet
 from jobs.timing import Timing
 
 _log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Ringer:
         self._bells: list[Bell] = []
         self._wanted = asyncio.Event()
         self._closing = False
+        self._quiet = Quiet()
         self.dropped = 0
         """Doorbells that were never rung since the start."""
 
@@ -77,4 +79,11 @@ class Ringer:
                 await self._rings.ring(bells)
         except Exception as error:  # noqa: BLE001 - the task must outlive whatever ringing meets
             self.dropped += len(bells)
-            _log.warning("doorbells not rung", count=len(bells), error=repr(error))
+            held_back = self._quiet.speak("not rung")
+            if held_back is not None:
+                _log.warning(
+                    "doorbells not rung",
+                    count=len(bells),
+                    error=repr(error),
+                    more_like_this=held_back,
+                )

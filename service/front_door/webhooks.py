@@ -16,10 +16,10 @@ from litestar.enums import ScopeType
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from jobs.headroom import WORD, Headroom
+from jobs.log_limit import Quiet
 from service.front_door.body import BodyReader, DisconnectedError
 from service.front_door.counters import FrontDoorCounters
 from service.front_door.json_elements import OvercrowdedBodyError, UnreadableBodyError
-from service.front_door.log_limit import Quiet
 from service.front_door.marking import Answer, Committer
 from service.front_door.notifications import Batch, decode
 from service.front_door.signature import Delivery, Reason, Verdict, Verifier

@@ -13,6 +13,7 @@ from jobs.timing import Timing
 from service.embedded.server import EmbeddedRedis
 from service.figures import Figures
 from tests.support.commands import CALLSTREAM, run_command
+from tests.support.redis import keys_in
 from tests.support.served import Reply, Served, served
 
 pytestmark = pytest.mark.one_redis
@@ -80,7 +81,7 @@ async def test_nobody_gets_in_without_the_token(
     assert is_problem(reply, 401)
     assert reply.headers["WWW-Authenticate"] == "Bearer"
     assert TOKEN not in reply.body.decode()
-    assert await redis.keys() == []
+    assert await keys_in(redis) == set()
 
 
 async def test_without_a_token_in_the_settings_nobody_gets_in(redis_url: str) -> None:

@@ -37,6 +37,9 @@ def test_work_that_does_not_end_is_stuck() -> None:
         with liveness.working("fetch", 60):
             clock.now += 20
             assert liveness.stuck() == {"fetch": 10.0}
+            clock.now += 50
+            assert liveness.stuck() == {"fetch": 60.0}
+            clock.now -= 50
         assert liveness.stuck() == {"fetch": 10.0}
     assert liveness.stuck() == {}
 

@@ -1,6 +1,6 @@
 """A log line is written once per interval and kind, and tells how many it stands for."""
 
-from service.front_door.log_limit import Quiet
+from jobs.log_limit import Quiet
 
 
 def test_speaks_once_per_interval() -> None:
