@@ -20,6 +20,7 @@ from jobs.backfill.record import READS
 from jobs.backfill.report import Report, report_of
 from jobs.backfill.runs import Runs
 from jobs.config.settings import Settings
+from jobs.headroom import ask_memory
 from jobs.journal.place import Place, Reading
 from jobs.ledger.aging import Aging
 from jobs.ledger.ledger import Ledger
@@ -88,6 +89,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Jobs in each queue, those in hand included."""
     workers: int = 0
     """Workers of the live queue that were heard of lately."""
+    nearly_full: tuple[str, ...] = ()
+    """What lies on a Redis that takes nothing more, having too little room: `ledger`, `streams`."""
 
 
 class NoSuchAccountError(ValueError):
@@ -176,10 +179,16 @@ class Desk:
                 refused=tuple(await read_refused(self._ledger, self._namespace)),
                 queued={name: await self._count("ZCARD", key) for name, key in self._queues},
                 workers=await workers(self._ledger, self._namespace),
+                nearly_full=await self._nearly_full(),
             )
 
     async def _count(self, how: str, key: str) -> int:
         return _number(await command(self._ledger, how, key))
+
+    async def _nearly_full(self) -> tuple[str, ...]:
+        places = (("ledger", self._ledger), ("streams", self._streams))
+        memories = [(holds, await ask_memory(redis)) for holds, redis in places]
+        return tuple(holds for holds, memory in memories if memory.is_tight(before=False))
 
     async def _standings(self) -> list[Standing]:
         reconciled = await self._reconciling.accounts()

@@ -47,6 +47,7 @@ def _parts(figures: Figures, *, in_full: bool) -> Iterator[RenderableType]:
         yield _journal(figures.journal, figures.at)
     if figures.streams:
         yield _streams(figures.streams)
+    yield from _fullness(figures)
     queued = ", ".join(f"{name} {count:,}" for name, count in figures.queued.items())
     yield (
         f"workers {figures.workers:,}   jobs queued: {queued}   "
@@ -57,6 +58,12 @@ def _parts(figures: Figures, *, in_full: bool) -> Iterator[RenderableType]:
         yield f"marks given up, of accounts that nobody connected: {named}"
     if figures.refused:
         yield _refused(figures.refused)
+
+
+def _fullness(figures: Figures) -> Iterator[str]:
+    if figures.nearly_full:
+        held = " and ".join(figures.nearly_full)
+        yield f"Redis is nearly full ({held}): nothing more is taken until there is room"
 
 
 def _refused(refused: Sequence[Refused]) -> Table:

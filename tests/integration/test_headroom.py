@@ -21,6 +21,7 @@ from tests.support.redis import MakeRedis
 from tests.support.served import served
 from tests.support.waiting import until
 
+OPERATOR = {"Authorization": "Bearer t"}
 BALLAST = 32 * 2**20
 """So that what else goes on is little beside it."""
 
@@ -64,7 +65,7 @@ async def test_the_door(make_redis: MakeRedis) -> None:
     """`503` with `Retry-After` while it is nearly full, `204` once it has room again; both told."""
     server = make_redis(maxmemory_policy="noeviction")
     async with connect(server.url) as redis:
-        with served(server.url, TIMING_SCALE="0.1") as service:
+        with served(server.url, TIMING_SCALE="0.1", ADMIN_TOKEN="t") as service:
             assert (await service.deliver(1)).status == 204
             await fill(redis, 0.95)
 
@@ -75,6 +76,8 @@ async def test_the_door(make_redis: MakeRedis) -> None:
             reply = await service.deliver(3)
             assert reply.headers["Retry-After"]
             assert "redis-nearly-full" in str(reply.json["detail"])
+            status = await service.ask("GET", "/ops/status", headers=OPERATOR)
+            assert status.json["nearly_full"] == ["ledger", "streams"]
             ready = await service.ask("GET", "/health/ready")
             assert ready.status == 503
             assert ready.json["down"] == {"redis": "redis-nearly-full"}

@@ -108,6 +108,7 @@ def crowded() -> Figures:
         dead_letters=3,
         queued={"live": 12, "collections": 3},
         workers=4,
+        nearly_full=("streams",),
     )
 
 
@@ -127,6 +128,7 @@ def test_nothing_is_wider_than_the_terminal_or_cut_off() -> None:
         assert word in text
     assert f"{LONG}-archived-12" in text
     assert "a" * 60 in "".join(text.split())
+    assert "Redis is nearly full (streams)" in text
 
 
 def test_missed_calls_come_with_their_age() -> None:
