@@ -45,7 +45,8 @@ async def read_all(desk: Desk, calls: list[int]) -> None:
 
 async def test_what_is_believed_is_published(desk: Desk, control: Control, believe: Run) -> None:
     """After the alarm, and an operator's word, the calls that are really gone are deleted."""
-    desk.set_timing(replace(QUICK, gone_apart_ms=1, gone_held_ms=60_000))
+    alarmed = replace(QUICK, gone_apart_ms=1, gone_held_ms=60_000)
+    desk.set_timing(replace(alarmed, portal_backoff_first_ms=300_000))
     calls = [
         await control.create({"hs_call_title": "x"}, portal_id=desk.portal_id) for _ in range(60)
     ]

@@ -98,7 +98,7 @@ async def test_a_redis_that_is_away_loses_no_count(make_redis: MakeRedis) -> Non
 async def test_status_tells_them(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
     """A delivery signed for another URL is seen in `callstream status`, with both URLs."""
     del redis
-    with served(redis_server.url, TIMING_SCALE="0.01") as service:
+    with served(redis_server.url) as service:
         body = msgspec.json.encode([notification(512)])
         headers = {**signed(body, origin="https://other.example"), "Host": "other.example"}
         assert (await service.ask("POST", WEBHOOK, body, headers)).status == 401
