@@ -232,8 +232,9 @@ class Budget:
         """Let exactly what a 429 names rest until the told time, and return the ms until then.
 
         A daily limit rests everything, any other the kind of request that was refused. Without a
-        `Retry-After` the limit's own length is waited for: HubSpot documents none for its API. When
-        a day begins anew nobody tells: five minutes at a time, and then one taker finds out.
+        `Retry-After`, which HubSpot does not document for its API, or with one of nothing, the
+        limit's own length is waited for. When a day begins anew nobody tells: five minutes at a
+        time, and then one taker finds out.
 
         Raises:
             redis.RedisError: it may not have been noted.
@@ -242,11 +243,10 @@ class Budget:
             "secondly": self._defaults("search")[1],
             "daily": self._timing.portal_backoff_last_ms,
         }
-        wait_ms = failure.retry_after_ms
-        if wait_ms is None:
-            wait_ms = waits.get(failure.limit or "unknown", self._timing.budget_window_ms)
+        own_ms = waits.get(failure.limit or "unknown", self._timing.budget_window_ms)
+        wait_ms = failure.retry_after_ms or own_ms
         rests = "daily" if failure.limit == "daily" else kind
-        answer = await self._cool([self._key(portal_id)], [rests, max(1, wait_ms), _REMEMBERED_MS])
+        answer = await self._cool([self._key(portal_id)], [rests, wait_ms, _REMEMBERED_MS])
         return msgspec.convert(answer, int)
 
     def spending(self, portal_id: int) -> Spending:

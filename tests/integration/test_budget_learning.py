@@ -189,6 +189,7 @@ async def test_a_new_day_begins(redis: Redis) -> None:
     [
         ("ten_secondly", "burst", None, {"burst": WINDOW, "search": 0}),
         ("ten_secondly", "burst", 3_000, {"burst": 3_000, "search": 0}),
+        ("ten_secondly", "burst", 0, {"burst": WINDOW, "search": 0}),
         ("secondly", "search", None, {"burst": 0, "search": 1_025}),
         ("daily", "burst", None, {"burst": 5 * MINUTE, "search": 5 * MINUTE}),
         ("daily", "search", 7_000_000, {"burst": 7_000_000, "search": 7_000_000}),
