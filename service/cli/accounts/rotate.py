@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def rotate(*, as_json: bool) -> None:
     """Encrypt all tokens under the first of TOKEN_KEYS, so that the others can be given up.
 
-    First give all processes TOKEN_KEYS=new,old; then run this; then give them TOKEN_KEYS=new. Dead
-    letters are not sealed anew: replay or drop those that are named before you give up the old key.
+    First give all processes TOKEN_KEYS=old,new, then TOKEN_KEYS=new,old; then run this; then give
+    them TOKEN_KEYS=new. Dead letters are not sealed anew: replay or drop those that are counted
+    before you give up the old key.
     """
     import asyncio
 
