@@ -30,6 +30,7 @@ from jobs.backfill.collect import collect_calls
 from jobs.backfill.restart import restart_forever
 from jobs.config.settings import Settings, environment, load
 from jobs.context import Context, open_context
+from jobs.garbage import keep_for_good
 from jobs.journal.task import read_forever
 from jobs.live.aging import age_forever
 from jobs.live.fetch import fetch_calls
@@ -106,6 +107,7 @@ async def run(settings: Settings, queue: QueueName | None = None) -> None:
         if "collections" in names:
             await stack.enter_async_context(_collection_tasks(context))
         await stack.enter_async_context(_mending(context))
+        keep_for_good()
         await asyncio.gather(*(_serve(context, name, stop) for name in names))
 
 
@@ -330,6 +332,7 @@ def _arq_settings(name: QueueName) -> type:
             await stack.enter_async_context(_collection_tasks(context))
         await stack.enter_async_context(_mending(context))
         ctx["context"] = context
+        keep_for_good()
 
     async def on_shutdown(_ctx: dict[str, object]) -> None:
         await stack.aclose()
