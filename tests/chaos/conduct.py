@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 
 from jobs.config.settings import DOCUMENTED_PROPERTIES, Settings
-from jobs.reconciliation.runs import Ask
 from jobs.reconciliation.store import Reconciliations
 from jobs.timing import Timing
 from tests.chaos.canary import canary_of
 from tests.chaos.deployment import PARTITIONS, Deployment, Layout, deployed
 from tests.chaos.history import histories
+from tests.chaos.rounds import ask_for_round, finish_standing
 from tests.chaos.scene import Scene
 from tests.chaos.tail import tail_of
 from tests.chaos.verdict import LOST, Findings, Load, Result, complaint, findings
@@ -39,7 +39,6 @@ DISORDER: Final = {
 within 16 s, and the search that rounds need not hampered."""
 SETTINGS: Final = {"STREAM_PARTITIONS": str(PARTITIONS), "RECONCILE_EVERY": "1h"}
 """Of every window: what mends must be the protections, not the next reconciliation."""
-ROUND_WITHIN_S: Final = 60.0
 STILL_S: Final = 0.4
 """The ledger is empty if it is so twice, this far apart."""
 
@@ -82,11 +81,11 @@ async def _conduct(window: Window, seed: int, running: Deployment) -> Result:
         proof, load = await _under_load(window, scene)
         mended_ms = scene.over_ms
         evidence = await _settled(window, scene)
-        before = findings(evidence, [*tail.backwards()], scene.broken)
         promise = window.promise or ("exact" if all(c.kept for c in canaries) else "round")
-        after = None
+        before = _findings(scene, evidence)
+        after, round_by = None, ""
         if promise == "round" and before.lost + before.other:
-            after, evidence = await _round(window, scene)
+            after, evidence, round_by = await _rounds(window, scene)
         tally = (await scene.hubspot.deliveries()).tally
         load = msgspec.structs.replace(
             load, deliveries=tally.requests, failed=tally.failed_requests, given_up=tally.given_up
@@ -111,6 +110,7 @@ async def _conduct(window: Window, seed: int, running: Deployment) -> Result:
             silent_s=round(max(canary.silent_s for canary in canaries), 3),
             before_round=before,
             after_round=after,
+            round_by=round_by,
             manual=scene.manual,
             first_event_s=_since(mended_ms, tail.first_after(mended_ms)),
             whole_s=_since(mended_ms, _whole_at(scene, evidence, mended_ms)) if whole else None,
@@ -176,21 +176,26 @@ async def _settled(window: Window, scene: Scene) -> Evidence:
     )
 
 
-async def _round(window: Window, scene: Scene) -> tuple[Findings, Evidence]:
-    """Have everything compared once, as an operator would; return what is still broken."""
+async def _rounds(window: Window, scene: Scene) -> tuple[Findings, Evidence, str]:
+    """Wait for the rounds that mend; return what is broken even so, and who asked for the last."""
     running = scene.running
     timing = Timing().scaled(window.scale)
     store = Reconciliations(running.redis, running.plan.namespace, timing)
-    asked = await store.ask(running.portal_id, Ask(id="chaos", full=True))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(ROUND_WITHIN_S):
-            while True:
-                last = (await store.standing(running.portal_id)).last
-                if last is not None and last.id == asked:
-                    break
-                await asyncio.sleep(0.05)
+    by = "itself"
+    if not await finish_standing(store, running.portal_id):
+        by = await ask_for_round(store, running.portal_id)
     evidence = await _settled(window, scene)
-    return findings(evidence, [*scene.tail.backwards()], scene.broken), evidence
+    found = _findings(scene, evidence)
+    if by == "itself" and not found.none:
+        by = await ask_for_round(store, running.portal_id)
+        evidence = await _settled(window, scene)
+        found = _findings(scene, evidence)
+    return found, evidence, by
+
+
+def _findings(scene: Scene, evidence: Evidence) -> Findings:
+    forgot = not all(canary.kept for canary in scene.canaries)
+    return findings(evidence, [*scene.tail.backwards()], scene.broken, forgot=forgot)
 
 
 def _whole_at(scene: Scene, evidence: Evidence, mended_ms: int) -> int:

@@ -11,7 +11,7 @@ from callstream_client.reader import ReaderOptions
 
 from jobs.redis import connect
 
-HANDLING_S = 0.005
+HANDLING_S = 0.03
 """Between reading an event and acknowledging it."""
 
 

@@ -36,7 +36,7 @@ class Layout(Plan, frozen=True, kw_only=True):
     """What runs, and how."""
 
     linked: bool = False
-    """Connections go over links."""
+    """Connections go over links, but those to HubSpot of workers that run the live queue only."""
     split: bool = False
     """Streams and records on a Redis of their own."""
     tcp: bool = False
@@ -121,25 +121,33 @@ class Deployment(Fleet):
         await successor.start()
         return status
 
+    def _settings(self) -> dict[str, str]:
+        streams = {"STREAMS_REDIS_URL": self.streams_url} if self.streams_server else {}
+        return super()._settings() | streams
+
     def _service(self, name: str) -> Program:
         return self._over("service-redis", super()._service, name)
 
     def _worker(self, name: str, queue: QueueName | None = None) -> Program:
         make = partial(super()._worker, queue=queue)
-        return self._over("worker-redis", make, name)
+        return self._over("worker-redis", make, name, is_direct=queue == "live")
 
-    def _over(self, between: Between, make: Callable[[str], Program], name: str) -> Program:
-        """Make a program that reaches Redis and HubSpot over its links."""
+    def _over(
+        self,
+        between: Between,
+        make: Callable[[str], Program],
+        name: str,
+        *,
+        is_direct: bool = False,
+    ) -> Program:
+        """Make a program that reaches Redis, and unless it does so directly HubSpot, over links."""
         if not self.layout.linked:
             return make(name)
-        plain = self.environ
-        self._link("worker-hubspot").target = self.running.url
-        api, redis = self._link("worker-hubspot").port, self._link(between).port
-        self.environ = {
-            **plain,
-            "REDIS_URL": f"redis://127.0.0.1:{redis}/0",
-            "HUBSPOT_API_URL": f"http://127.0.0.1:{api}",
-        }
+        plain, api = self.environ, self._link("worker-hubspot")
+        api.target = self.running.url
+        self.environ = plain | {"REDIS_URL": f"redis://127.0.0.1:{self._link(between).port}/0"}
+        if not is_direct:
+            self.environ |= {"HUBSPOT_API_URL": f"http://127.0.0.1:{api.port}"}
         try:
             return make(name)
         finally:

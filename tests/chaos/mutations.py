@@ -34,7 +34,7 @@ MUTATIONS: Final = (
         name="no-sweep",
         removes="the sweep: what rings for work whose doorbell was lost or never rung",
         patches=[Patch("jobs/lua/ledger/sweep.lua", "while #bells < most do", "while false do")],
-        windows=["worker-sigkill", "hubspot-5xx"],
+        windows=["hubspot-5xx", "worker-sigkill"],
     ),
     Mutation(
         name="lost-wake-up",
@@ -47,14 +47,6 @@ MUTATIONS: Final = (
             )
         ],
         windows=["worker-sigterm", "calm"],
-    ),
-    Mutation(
-        name="anybody-settles",
-        removes="only the holder of a lease settles its calls",
-        patches=[
-            Patch("jobs/lua/ledger/settle.lua", "if holder ~= token then", "if not holder then")
-        ],
-        windows=["worker-sigstop"],
     ),
     Mutation(
         name="no-ticket-rule",
@@ -115,7 +107,7 @@ MUTATIONS: Final = (
                 "        answer = await self._attempt(parts)\n",
             )
         ],
-        windows=["redis-full", "redis-sigkill"],
+        windows=["redis-sigkill", "redis-read-only"],
     ),
     Mutation(
         name="outage-is-taken",
@@ -127,7 +119,7 @@ MUTATIONS: Final = (
                 "answer = Answer.MARKED",
             )
         ],
-        windows=["redis-full"],
+        windows=["redis-read-only", "redis-sigkill"],
     ),
     Mutation(
         name="signature-unchecked",
@@ -214,5 +206,29 @@ MUTATIONS: Final = (
             ),
         ],
         windows=["consumer-sigkill"],
+    ),
+    Mutation(
+        name="losses-unnoticed",
+        removes="services mark again what they acknowledged and Redis lost",
+        patches=[
+            Patch(
+                "service/front_door/remarking.py",
+                '        if finding != "kept":\n',
+                "        if False:\n",
+            )
+        ],
+        windows=["redis-truncated", "replica-promoted"],
+    ),
+    Mutation(
+        name="streams-unmended",
+        removes="calls that were settled lately are marked again when the streams lost them",
+        patches=[
+            Patch(
+                "jobs/live/mending.py",
+                "    if losses:\n        await mend(losses)\n",
+                "    if losses:\n",
+            )
+        ],
+        windows=["streams-truncated"],
     ),
 )

@@ -82,7 +82,7 @@ def cells(result: Result) -> list[str]:
         f"{found.reordered}",
         f"{last.other}",
         f"{len(result.manual)}",
-        "" if result.after_round is None else "one",
+        result.round_by,
         "" if result.first_event_s is None else f"{result.first_event_s:.2f} s",
         "never" if result.whole_s is None else f"{result.whole_s:.1f} s",
     ]

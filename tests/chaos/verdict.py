@@ -17,7 +17,9 @@ LEAST_LOAD: Final = 0.6
 BUSIEST: Final = 0.9
 """The share of a core above which the generator counts as saturated."""
 
-LOST: Final = ("read_after_marks", "last_events_are_true")
+TRUTH: Final = "last_events_are_true"
+MERGED_AWAY: Final = "says gone, HubSpot has merged into"
+LOST: Final = ("read_after_marks", TRUTH)
 REPEATED: Final = "nothing_repeats"
 REORDERED: Final = "sequences_increase"
 
@@ -84,6 +86,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What broke after quiet, nobody having done anything."""
     after_round: Findings | None
     """The same after one reconciliation, where that was needed."""
+    round_by: str = ""
+    """`itself`: the deployment had noticed its loss; `asked`: somebody had to ask for the round."""
     manual: Sequence[str]
     first_event_s: float | None
     """From the end of the fault to the next event, None if none came."""
@@ -138,15 +142,23 @@ def undone(window: Window, seed: int, why: str) -> Result:
     )
 
 
-def findings(evidence: Evidence, backwards: Sequence[str], more: Sequence[str]) -> Findings:
+def findings(
+    evidence: Evidence, backwards: Sequence[str], more: Sequence[str], *, forgot: bool = False
+) -> Findings:
     """Return what broke.
 
     Args:
         evidence: what the invariants are judged by.
         backwards: what a consumer read out of order.
         more: what the window itself found broken.
+        forgot: Redis lost data, and with it why calls went: HubSpot does not say that a missing
+            call was merged.
     """
     broken = violations(evidence) | ({"window": [*more]} if more else {})
+    if forgot:
+        told = broken.pop(TRUTH, [])
+        if kept := [line for line in told if MERGED_AWAY not in line]:
+            broken[TRUTH] = kept
     lost = {line.split(":")[0] for name in LOST for line in broken.get(name, ())}
     reordered = [*broken.get(REORDERED, ()), *backwards]
     known = {*LOST, REPEATED, REORDERED}

@@ -46,7 +46,8 @@ async def _kill_in_backfill(scene: Scene) -> Proof:
 async def _race_with_backfill(scene: Scene) -> Proof:
     """Change associations of calls while pages that show them without are on their way.
 
-    An association moves no time of the call: only the ticket tells which read began first.
+    An association moves no time of the call: only the ticket tells which read began first. Only the
+    worker that backfills is far from HubSpot, so that live reads overtake its pages.
     """
     running = scene.running
     (line,) = running.links["worker-hubspot"]
@@ -115,7 +116,7 @@ WINDOWS: Final = (
         name="backfill-races",
         fault="associations change beside the page that a backfill reads, over a slow line",
         strike=_race_with_backfill,
-        layout=Layout(linked=True),
+        layout=Layout(linked=True, collectors=1),
     ),
     Window(
         name="budget",

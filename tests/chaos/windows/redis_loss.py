@@ -15,6 +15,8 @@ from tests.chaos.window import Proof, Strike, Window
 
 INSIDE_S: Final = 5.0
 """Of production's time, cut off: services remember the marks of the last 10 s."""
+SETTLED_S: Final = 30.0
+"""Of what was published: the ledger remembers the calls that were settled in the last 60 s."""
 BEYOND_S: Final = 40.0
 """More than that."""
 LIFE_S: Final = 3.0
@@ -81,10 +83,13 @@ def _growing(server: EmbeddedRedis) -> Iterator[Path]:
 
 
 def _truncate(seconds: float) -> Strike:
-    """SIGKILL Redis, cut from its file what was written in the last seconds, and start it again."""
+    """SIGKILL Redis, cut from its file what was written in the last seconds, and start it again.
+
+    That of the streams, where there are two.
+    """
 
     async def strike(scene: Scene) -> Proof:
-        server = scene.running.server
+        server = scene.running.streams_server or scene.running.server
         (file,) = [path for path in _growing(server) if path.is_file()]
         lost_s = seconds * scene.scale
         loop = asyncio.get_running_loop()
@@ -100,7 +105,7 @@ def _truncate(seconds: float) -> Strike:
             opened.truncate(size)
         await asyncio.to_thread(server.start)
         await _looked(scene)
-        return _lost(scene.canaries[0])
+        return _lost(scene.canaries[-1])
 
     return strike
 
@@ -116,6 +121,13 @@ WINDOWS: Final = (
         name="redis-truncated-far",
         fault=f"the last {BEYOND_S:.0f} s cut off the append-only file: more than is remembered",
         strike=_truncate(BEYOND_S),
+    ),
+    Window(
+        name="streams-truncated",
+        fault=f"the last {SETTLED_S:.0f} s cut off the file of the Redis of streams and records",
+        strike=_truncate(SETTLED_S),
+        promise="exact",
+        layout=Layout(split=True),
     ),
     Window(name="redis-flushall", fault="FLUSHALL", strike=_flush),
     Window(
