@@ -60,6 +60,25 @@ async def test_what_notifications_delivered_is_not_read_again(
     assert (await reconciler.missed()).count == 0
 
 
+@pytest.mark.parametrize("named", ["before", "after", "by nobody"])
+async def test_what_anybody_else_names_is_not_missed(
+    reconciler: Reconciler, control: Control, named: str
+) -> None:
+    """A found call counts only if no notification named it, be it before the search or after."""
+    desk = reconciler.desk
+    call_id = await control.create(TITLE, portal_id=desk.portal_id)
+    if named == "before":
+        await desk.mark(call_id, Hint("creation", 1))
+    await reconciler.ask()
+    while (await reconciler.standing()).last is None:
+        await reconciler.turn()
+    if named == "after":
+        await desk.mark(call_id, Hint("creation", 1))
+    await desk.fetch()
+    assert await desk.types() == ["created"]
+    assert (await reconciler.missed()).count == (1 if named == "by nobody" else 0)
+
+
 async def archive(control: Control, desk: Desk, call_id: int) -> None:
     """Archive the call."""
     await control.archive(call_id, portal_id=desk.portal_id)
