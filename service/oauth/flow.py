@@ -25,11 +25,14 @@ from jobs.accounts.words import new_word, word_of
 from jobs.config.settings import Settings
 from jobs.config.values import ANYONE, Secret
 from jobs.hubspot.consent import challenge_of, consent_page, consent_url, scopes_for
-from jobs.hubspot.errors import GrantRefused, HubSpotError, PortalFailure
+from jobs.hubspot.errors import GrantRefused, HubSpotError
 from jobs.hubspot.oauth import Grant, OAuth
 from jobs.queue import Doorbells
 
 _LONGEST_CODE: Final = 1_024
+_NO: Final = frozenset({400, 401, 403, 404})
+"""Answers by which HubSpot is there and does not take what we say of our app: its id, its secret,
+its redirect URL or HUBSPOT_API_VERSION."""
 
 _log = structlog.get_logger(__name__)
 
@@ -202,8 +205,7 @@ class InstallFlow:
             reason = Reason.REFUSED
             _log.warning("install refused by HubSpot", reason=str(refusal))
         except HubSpotError as failure:
-            known = isinstance(failure, PortalFailure) and failure.kind == "app_refused"
-            reason = Reason.MISCONFIGURED if known else Reason.UNREACHABLE
+            reason = Reason.MISCONFIGURED if failure.status in _NO else Reason.UNREACHABLE
             _log.warning("install not finished", reason=str(failure))
         raise InstallError(reason)
 

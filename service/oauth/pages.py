@@ -106,7 +106,8 @@ _FAILURES: Final[Mapping[Reason, Page]] = {
     Reason.MISCONFIGURED: Page(
         HTTPStatus.BAD_GATEWAY,
         "This Callstream is not set up right",
-        "HubSpot does not know its app. Whoever runs it finds more in the log of the service.",
+        "HubSpot does not take what it says of its app. Whoever runs it finds more in the service's "
+        "log.",
     ),
     Reason.UNAVAILABLE: Page(
         HTTPStatus.SERVICE_UNAVAILABLE,

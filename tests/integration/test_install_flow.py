@@ -360,8 +360,13 @@ async def test_a_code_that_hubspot_refuses(
             Fault(effect="status", status=400, body='{"error":"invalid_client"}'),
             (502, "This Callstream is not set up right"),
         ),
+        (
+            Fault(effect="status", status=400, body='{"status":"BAD_REDIRECT_URI"}'),
+            (502, "This Callstream is not set up right"),
+        ),
+        (Fault(effect="status", status=429), (503, "HubSpot did not answer")),
     ],
-    ids=["502", "corrupt", "cut", "app"],
+    ids=["502", "corrupt", "cut", "app", "redirect", "429"],
 )
 async def test_hubspot_is_not_well(
     invited: Served, links: Invitations, control: Control, fault: Fault, told: tuple[int, str]
