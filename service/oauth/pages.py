@@ -106,8 +106,7 @@ _FAILURES: Final[Mapping[Reason, Page]] = {
     Reason.MISCONFIGURED: Page(
         HTTPStatus.BAD_GATEWAY,
         "This Callstream is not set up right",
-        "HubSpot does not take what it says of its app. Whoever runs it finds more in the service's "
-        "log.",
+        "HubSpot does not take what it says of its app. Whoever runs it finds more in its log.",
     ),
     Reason.UNAVAILABLE: Page(
         HTTPStatus.SERVICE_UNAVAILABLE,
