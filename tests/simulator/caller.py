@@ -62,7 +62,7 @@ class Caller:
 
     def seen(self, call: Call) -> Call:
         """Return the call as this request sees it: now, or under a `stale` fault as it was."""
-        self.simulator.meter(self.account.portal_id).read_at[call.id] = self.came_at
+        call.read_at = self.came_at
         for fault in self.faults:
             if fault.effect == "stale" and fault.object_id in (None, call.id):
                 return call.before(fault.steps)

@@ -28,8 +28,6 @@ class Meter:
 
     def __init__(self) -> None:
         self.counts = Counts()
-        self.read_at: dict[int, int] = {}
-        """When each call was last read, in epoch ms: the moment its request came in."""
         self._window = Window()
 
     def came(self, operation: str, now_ms: int, *, public: bool) -> None:

@@ -31,7 +31,7 @@ def true_call(simulator: Simulator, portal_id: int, call: Call) -> TrueCall:
         changed_at=call.changes[-1].at,
         acknowledged_at=acknowledged.get(call.id),
         sent_at=simulator.delivery.sent.get(portal_id, {}).get(call.id),
-        read_at=simulator.meter(portal_id).read_at.get(call.id),
+        read_at=call.read_at or None,
     )
 
 

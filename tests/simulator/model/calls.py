@@ -53,7 +53,16 @@ class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Call:
     """A call as HubSpot holds it."""
 
-    __slots__ = ("archived_at", "changes", "id", "links", "merged_into", "state", "values")
+    __slots__ = (
+        "archived_at",
+        "changes",
+        "id",
+        "links",
+        "merged_into",
+        "read_at",
+        "state",
+        "values",
+    )
 
     def __init__(self, call_id: int) -> None:
         self.id = call_id
@@ -63,6 +72,9 @@ class Call:
         """Never changed in place: a call that nobody edited shares them with its creation."""
         self.archived_at = 0
         self.merged_into = 0
+        self.read_at = 0
+        """When it was last read, in epoch ms: the moment the request came in; 0 = never. Here, so
+        that reading all calls takes no memory."""
         self.links: dict[str, dict[int, tuple[int, ...]]] = {}
         """Association type ids by object type and id of the other side."""
         self.changes: list[Change] = []
