@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from jobs.pulse.watch import Finding, Sent, Watch
+from jobs.redis import command
 from jobs.scripts import Script
 from jobs.timing import Timing
 
@@ -39,6 +40,16 @@ class Loss(msgspec.Struct, frozen=True):
     """When it was reported."""
     since: int
     """From when on data is missing; 0 = all of it."""
+
+
+async def emptied_at(redis: Redis, key: str) -> int | None:
+    """Return when a process noticed last that all data of a server was gone, None if never.
+
+    In Redis' epoch ms; raises `redis.RedisError` when it is away.
+    """
+    held = await command(redis, "HMGET", key, "lost", "since")
+    lost, since = msgspec.convert(held, tuple[bytes | None, bytes | None])
+    return int(lost) if lost and not int(since or 0) else None
 
 
 class _Look(msgspec.Struct, frozen=True, array_like=True):

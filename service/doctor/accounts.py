@@ -14,13 +14,16 @@ from jobs.config.settings import Settings
 from jobs.config.values import Secret
 from jobs.hubspot.errors import GrantRefused, HubSpotError
 from jobs.hubspot.transport import Transport
-from jobs.ledger.ledger import Ledger
+from jobs.instants import ms_to_text
+from jobs.ledger.ledger import Ledger, pulse_of
+from jobs.pulse.pulse import emptied_at
 from jobs.redis import connect
 from jobs.timing import Timing
 from service.doctor.findings import Finding, Notes
 from service.doctor.telling import some, told
 from service.inquiry import takes_installs
 
+_IMPORT = "bring them back: callstream accounts import an export; or let them install again"
 _NO_TOKEN = Secret("of-nobody")
 """What no app ever got: asked to refresh it, HubSpot answers who we are to it, and no more."""
 
@@ -33,6 +36,8 @@ class Installs(msgspec.Struct, frozen=True, kw_only=True):
     """Accounts that notifications named and that nobody has connected."""
     sealed: Collection[int]
     """Accounts whose tokens do not open under our keys."""
+    emptied_at: int | None
+    """When Redis was found to have lost all it held, tokens included, in its epoch ms."""
     outdated: int
     """Accounts whose tokens are not encrypted under the newest key."""
 
@@ -75,6 +80,7 @@ async def _installed(settings: Settings, redis: Redis) -> Installs:
     return Installs(
         records=records,
         strangers=await ledger.strangers(),
+        emptied_at=await emptied_at(redis, pulse_of(redis, settings.namespace, timing).key),
         sealed=sealed,
         outdated=sum(not vault.is_current(r.sealed) for r in records) - len(sealed),
     )
@@ -101,7 +107,10 @@ def judge_installs(installed: Installs, notes: Notes) -> None:
     records = installed.records
     void = [record for record in records if record.void]
     failing = [record for record in records if record.failure and not record.void]
-    if not records:
+    lost = _lost(installed)
+    if not records and lost:
+        notes.warning("installs", f"none: {lost}", _IMPORT)
+    elif not records:
         notes.warning("installs", "none yet", "invite an account: callstream accounts add")
     elif void:
         said = f"{len(void)} of {len(records)} disconnected: {some(_why(void))}"
@@ -115,7 +124,16 @@ def judge_installs(installed: Installs, notes: Notes) -> None:
     if installed.strangers:
         said = f"from account {some(map(str, sorted(installed.strangers)))}, not installed here"
         todo = "invite it: callstream accounts add, or uninstall the app there"
-        notes.warning("notifications", said, todo)
+        notes.warning(
+            "notifications", f"{said}: {lost}" if lost else said, _IMPORT if lost else todo
+        )
+
+
+def _lost(installed: Installs) -> str:
+    """Return when tokens went with Redis' data; empty if they did not."""
+    if installed.emptied_at is None:
+        return ""
+    return f"Redis lost its data at {ms_to_text(installed.emptied_at)}, and their tokens with it"
 
 
 def _why(records: Sequence[Record]) -> list[str]:

@@ -8,12 +8,15 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from jobs.accounts.bundle import issue_of, pack, unpack
 from jobs.accounts.vault import Vault
 from jobs.config.settings import Settings
 from jobs.config.values import Secret
 from jobs.hubspot.transport import Transport, open_session
 from jobs.hubspot.webhooks import WebhookSubscription
+from jobs.ledger.ledger import pulse_of
 from jobs.ledger.messages import Mark
+from jobs.timing import Timing
 from service.doctor.accounts import examine_accounts
 from service.doctor.findings import Finding, Notes
 from service.doctor.hubspot import examine_hubspot
@@ -162,6 +165,38 @@ async def test_strangers(clinic: Clinic) -> None:
     await clinic.app.ledger.mark([Mark(7, "512", ()), Mark(8, "512", ())])
     found = short(await clinic.accounts())
     assert found["notifications"] == ("warning", "from account 7, 8, not installed here")
+
+
+async def test_tokens_that_went_with_redis(
+    clinic: Clinic, redis: Redis, namespace: str, portal_id: int
+) -> None:
+    """After Redis lost its data it is told whose tokens are missing, as soon as it is known.
+
+    What an export brings back is missing no longer.
+    """
+    app = clinic.app
+    await app.install(portal_id)
+    [record] = await app.register.records([portal_id])
+    passenger = unpack(app.vault, pack(app.vault, [record]))[0]
+    pulse = pulse_of(redis, namespace, Timing())
+    await pulse.look()
+    await redis.flushall()
+    await pulse.look()
+
+    found = short(await clinic.accounts())
+    level, said = found["installs"]
+    assert level == "warning"
+    assert said.startswith("none: Redis lost its data at 20")
+    await app.ledger.mark([Mark(portal_id, "512", ())])
+    findings = await clinic.accounts()
+    level, said = short(findings)["notifications"]
+    assert level == "warning"
+    assert said.startswith(f"from account {portal_id}, not installed here: Redis lost its data")
+    assert "callstream accounts import" in todo(findings, "notifications")
+
+    issue = issue_of(app.vault, passenger, await app.register.now())
+    await app.register.install(portal_id, issue)
+    assert levels(await clinic.accounts()) == {"app": "ok", "installs": "ok", "keys": "ok"}
 
 
 async def test_redis_is_away(clinic: Clinic) -> None:
