@@ -24,6 +24,8 @@ from tests.bench.side_by_side import compare
 RESERVE: Final = 0.1
 """BUDGET_RESERVE, by default: what is left to others of a limit."""
 TENTHS: Final = 10
+RECORD_BYTES: Final = 48
+"""What a record may take in an account of a hundred calls or more."""
 NO_LIMIT: Final = 10_000_000
 POLL_S: Final = 0.5
 
@@ -75,6 +77,7 @@ async def _whole(bench: Rig, run: Run, limit: int, before: int) -> Row:
         "published": run.published,
         "seconds": seconds,
         "bytes/record": (await bench.redis_bytes() - before) / max(1, run.seen),
+        "at most": RECORD_BYTES,
         "records": await bench.records(),
         "most in 10 s": counts.peak_10s,
         "refused": counts.refused,

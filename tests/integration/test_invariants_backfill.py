@@ -122,7 +122,6 @@ async def test_invariants_hold_while_a_backfill_runs(tmp_path: Path, make_redis:
         there = {c.id for c in evidence.truth.values() if c.state in {"live", "archived"}}
         assert there <= told
         assert {event.data.origin for event in evidence.events} == {"backfill", "webhook"}
-        assert min(meddler.done.values()) >= 5
         assert meddler.done.keys() == WEIGHTS.keys()
         assert sum(run.marked for run in runs) >= 1  # pages were overtaken: mostly a hundred calls
         assert_sound_logs(running.programs)
