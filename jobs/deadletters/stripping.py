@@ -11,22 +11,15 @@ import msgspec
 
 from jobs.hubspot.loose import DECODING
 
-NAMED: Final = frozenset(
+NUMBERS: Final = frozenset(
     {
-        "action",
         "appId",
-        "associationCategory",
-        "associationRemoved",
         "associationTypeId",
         "attemptNumber",
-        "changeFlag",
-        "changeSource",
         "eventId",
-        "eventType",
         "eventTypeId",
         "fromObjectId",
         "fromObjectTypeId",
-        "isPrimaryAssociation",
         "mergedObjectIds",
         "newObjectId",
         "objectId",
@@ -34,19 +27,34 @@ NAMED: Final = frozenset(
         "occurredAt",
         "portalId",
         "primaryObjectId",
-        "propertyName",
         "subscriptionId",
-        "subscriptionType",
         "toObjectId",
         "toObjectTypeId",
+    }
+)
+"""Fields of ids and times; a text in one is kept if it is an id or a time."""
+WORDS: Final = frozenset(
+    {
+        "action",
+        "associationCategory",
+        "associationRemoved",
+        "changeFlag",
+        "changeSource",
+        "eventType",
+        "isPrimaryAssociation",
+        "propertyName",
+        "subscriptionType",
         "type",
     }
 )
-"""Fields whose values are ids, times and fixed words."""
+"""Fields of fixed words, and the names of properties."""
 MOST_FIELDS: Final = 100
 """So many fields are kept."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
+_NUMBER: Final = re.compile(
+    r"[0-9]{1,20}(?:-[0-9]{1,20})?|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}Z?", re.ASCII
+)
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,79}", re.ASCII)
 _OTHER: Final = "other"
 _said: Final = msgspec.json.Decoder(dict[str, object] | list[object] | str | float | bool | None)
 
@@ -64,20 +72,24 @@ def stripped(raw: bytes) -> bytes | None:
 
 
 def _name(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else _OTHER
+    return name if _WORD.fullmatch(name) else _OTHER
 
 
 def _shown(name: str, value: object) -> object:
     """Return a value that tells nobody's secrets: itself, or what kind of value it is."""
-    if name in NAMED:
-        return [_plain(item) for item in value] if isinstance(value, list) else _plain(value)
+    if name in NUMBERS and isinstance(value, list):
+        return [_plain(item, _NUMBER) for item in value]
+    if name in NUMBERS:
+        return _plain(value, _NUMBER)
+    if name in WORDS:
+        return _plain(value, _WORD)
     return _kind(value)
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, form: re.Pattern[str]) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
+    if isinstance(value, str) and form.fullmatch(value):
         return value
     return _kind(value)
 

@@ -65,6 +65,29 @@ def test_values_are_taken_out_of_a_notification() -> None:
     }
 
 
+def test_an_id_that_is_none_is_not_kept() -> None:
+    """A text where an id belongs is kept only if it could be one: it may be anything."""
+    said = {
+        "objectId": "what-was-said-on-the-call",
+        "portalId": "62515",
+        "objectTypeId": "0-48",
+        "occurredAt": "2024-01-15T11:00:00.000Z",
+        "toObjectId": "+491701234567",
+        "mergedObjectIds": ["7", "said"],
+        "changeSource": "said on a call",
+        "propertyName": "hs_call_title",
+    }
+    shown = stripped(msgspec.json.encode(said))
+    assert shown is not None
+    assert msgspec.json.decode(shown) == {
+        **said,
+        "objectId": "<text of 25>",
+        "toObjectId": "<text of 13>",
+        "mergedObjectIds": ["7", "<text of 4>"],
+        "changeSource": "<text of 14>",
+    }
+
+
 @pytest.mark.parametrize("reason", ["malformed-notification", "malformed-journal-entry"])
 def test_notifications_are_stripped_with_keys_as_well(reason: str) -> None:
     """What has no values any more needs no key to be looked at."""
