@@ -139,7 +139,7 @@ def _state(place: _Place, record: Record | None, now: int) -> tuple[State, str]:
     if "open" not in place.fields:
         return "unknown", ""
     if place.fields["open"] != "1":
-        return "disconnected", record.void if record else told
+        return "disconnected", (record.void if record else "") or told
     if int(place.fields.get("asleep_until", 0)) > now:
         return "asleep", told
     failure = record.failure if record else ""

@@ -112,6 +112,16 @@ async def test_every_state_is_listed(
         assert word in shown.stdout
 
 
+async def test_why_an_account_was_closed_is_listed(
+    app: App, accounts: Run, control: Control
+) -> None:
+    """An account that was closed while its refresh token still works is listed with that reason."""
+    portal_id, _ = await install(app, control)
+    await app.ledger.disconnect(portal_id, "the app was uninstalled")
+    found = listed(accounts("list", "--json"))[portal_id]
+    assert (found.state, found.why) == ("disconnected", "the app was uninstalled")
+
+
 async def test_a_token_of_the_settings_is_listed(
     accounts: Run, redis: Redis, namespace: str
 ) -> None:
