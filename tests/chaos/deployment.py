@@ -36,7 +36,7 @@ class Layout(Plan, frozen=True, kw_only=True):
     """What runs, and how."""
 
     linked: bool = False
-    """Connections go over links, but those to HubSpot of workers that run the live queue only."""
+    """Connections go over links."""
     split: bool = False
     """Streams and records on a Redis of their own."""
     tcp: bool = False
@@ -130,24 +130,19 @@ class Deployment(Fleet):
 
     def _worker(self, name: str, queue: QueueName | None = None) -> Program:
         make = partial(super()._worker, queue=queue)
-        return self._over("worker-redis", make, name, is_direct=queue == "live")
+        return self._over("worker-redis", make, name)
 
-    def _over(
-        self,
-        between: Between,
-        make: Callable[[str], Program],
-        name: str,
-        *,
-        is_direct: bool = False,
-    ) -> Program:
-        """Make a program that reaches Redis, and unless it does so directly HubSpot, over links."""
+    def _over(self, between: Between, make: Callable[[str], Program], name: str) -> Program:
+        """Make a program that reaches Redis and HubSpot over its links."""
         if not self.layout.linked:
             return make(name)
         plain, api = self.environ, self._link("worker-hubspot")
         api.target = self.running.url
-        self.environ = plain | {"REDIS_URL": f"redis://127.0.0.1:{self._link(between).port}/0"}
-        if not is_direct:
-            self.environ |= {"HUBSPOT_API_URL": f"http://127.0.0.1:{api.port}"}
+        self.environ = {
+            **plain,
+            "REDIS_URL": f"redis://127.0.0.1:{self._link(between).port}/0",
+            "HUBSPOT_API_URL": f"http://127.0.0.1:{api.port}",
+        }
         try:
             return make(name)
         finally:

@@ -56,10 +56,9 @@ async def _kill(scene: Scene) -> Proof:
             await consumer.kill()
             in_hand += await _pending(scene) > 0
             await consumer.start()
-        await scene.hubspot.traffic(0)
+        events, _ = await read_events(running.streams, running.plan.namespace)
 
         async def has_all() -> bool:
-            events, _ = await read_events(running.streams, running.plan.namespace)
             handled = set(consumer.text().split())
             return all(event.id in handled for event in events)
 

@@ -31,6 +31,7 @@ def _kill(which: Which) -> Strike:
     async def strike(scene: Scene) -> Proof:
         killed = 0
         for _ in range(TIMES):
+            await scene.running.ready()
             await scene.moment()
             killed += await scene.kill(scene.rng.choice(which(scene)))
         return Proof(count=killed, what="processes gone, and back under another pid", needed=TIMES)
@@ -44,6 +45,7 @@ def _terminate(which: Which) -> Strike:
     async def strike(scene: Scene) -> Proof:
         ended = 0
         for _ in range(TIMES):
+            await scene.running.ready()
             await scene.moment()
             ended += await scene.terminate(scene.rng.choice(which(scene)))
         return Proof(count=ended, what="processes ended with status 0", needed=TIMES)

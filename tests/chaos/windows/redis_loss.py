@@ -19,6 +19,8 @@ SETTLED_S: Final = 30.0
 """Of what was published: the ledger remembers the calls that were settled in the last 60 s."""
 BEYOND_S: Final = 40.0
 """More than that."""
+HELD_S: Final = 90.0
+"""A call that is missing unannounced is held for ten minutes, scaled."""
 LIFE_S: Final = 3.0
 """Load before the loss, so that there is something to lose."""
 _LOOK_S: Final = 0.01
@@ -114,17 +116,20 @@ WINDOWS: Final = (
     Window(
         name="redis-truncated",
         fault=f"the last {INSIDE_S:.0f} s cut off the append-only file: inside what is remembered",
+        settled_within_s=HELD_S,
         strike=_truncate(INSIDE_S),
         promise="exact",
     ),
     Window(
         name="redis-truncated-far",
         fault=f"the last {BEYOND_S:.0f} s cut off the append-only file: more than is remembered",
+        settled_within_s=HELD_S,
         strike=_truncate(BEYOND_S),
     ),
     Window(
         name="streams-truncated",
         fault=f"the last {SETTLED_S:.0f} s cut off the file of the Redis of streams and records",
+        settled_within_s=HELD_S,
         strike=_truncate(SETTLED_S),
         promise="exact",
         layout=Layout(split=True),

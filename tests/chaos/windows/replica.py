@@ -79,6 +79,7 @@ WINDOWS: Final = (
         fault=f"Redis killed; Sentinel promotes a replica that lags {LAG_S:.0f} s behind",
         strike=_promote,
         promise="exact",
+        settled_within_s=90.0,
         layout=Layout(linked=True, tcp=True),
     ),
 )
