@@ -26,6 +26,7 @@ from jobs.live.latency import Latency
 from jobs.live.paging import Pagings
 from jobs.live.vanishing import Vanishing
 from jobs.liveness import Liveness
+from jobs.log_limit import Quiet
 from jobs.outliving import running
 from jobs.pulse.pulse import Pulse
 from jobs.queue import Doorbells, Reconciles, Rereads, Turns, connect_queue
@@ -81,6 +82,8 @@ class Context:
     """The same where one Redis holds both."""
     liveness: Liveness = field(default_factory=Liveness)
     """Whether the worker's loops and jobs make progress."""
+    quiet: Quiet = field(default_factory=Quiet)
+    """Keeps the log readable where every call meets the same error."""
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
     _followed: dict[int, int] = field(default_factory=dict[int, int])

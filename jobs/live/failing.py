@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Final
 
 import msgspec
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
 
 from jobs.ledger.deadletters import DeadLetter
 from jobs.ledger.messages import Dead, Later, Verdict
@@ -108,6 +108,8 @@ def _apart(work: Work, together: int) -> Later:
 
 def is_outage(error: Exception) -> bool:
     """Tell whether an error of Redis' is the server's, and not about what it was asked to do."""
+    if isinstance(error, DataError):
+        return False
     if not isinstance(error, ResponseError):
         return True
     return "user_script" not in str(error) or _OUTAGE.search(str(error)) is not None

@@ -86,13 +86,17 @@ class _Step:
 
     def _unforeseen(self, error: Exception) -> tuple[Sequence[Verdict], Outcome]:
         claim, timing = self._claim, self._context.timing
-        _log.error(
-            "unforeseen error",
-            portal_id=self._portal_id,
-            error=place_of(error),
-            calls=len(self._works),
-            begun=self._begun,
-        )
+        place = place_of(error)
+        held_back = self._context.quiet.speak(place)
+        if held_back is not None:
+            _log.error(
+                "unforeseen error",
+                portal_id=self._portal_id,
+                error=place,
+                calls=len(self._works),
+                begun=self._begun,
+                more_like_this=held_back,
+            )
         if not self._begun:
             return [], sleeping(UNFORESEEN, claim.failures, timing)
         verdicts = after_unforeseen(self._works, error, self._portal_id, claim.claimed_at, timing)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import DataError, OutOfMemoryError, ResponseError
 
 from jobs.ledger.hints import Hint
 from jobs.ledger.messages import Dead, Later, Verdict
@@ -168,6 +168,7 @@ def test_an_unforeseen_letter_has_its_reason() -> None:
         (OutOfMemoryError("command not allowed"), True),
         (ResponseError("MISCONF Redis is configured to save RDB snapshots"), True),
         (ResponseError("ERR unknown command"), True),
+        (DataError("Invalid input of type: 'NoneType'"), False),
         (
             ResponseError(
                 "Error running script (call to f_1): @user_script:1: -OOM command not allowed"
