@@ -10,6 +10,8 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from service.front_door.webhooks import PATH as WEBHOOK
 
+OPERATOR: Final = "operator"
+"""The document's name for whoever shows ADMIN_TOKEN."""
 _PROBLEM: Final = {
     "description": "What went wrong, as problem details (RFC 9457).",
     "content": {"application/problem+json": {"schema": {"type": "object"}}},
@@ -59,5 +61,5 @@ def openapi() -> OpenAPIConfig:
         path="/schemas",
         render_plugins=[_WithFrontDoor()],
         use_handler_docstrings=True,
-        components=Components(security_schemes={"operator": bearer}),
+        components=Components(security_schemes={OPERATOR: bearer}),
     )

@@ -13,6 +13,7 @@ from service.operations.dead_letters import (
 from service.operations.guard import operators_only
 from service.operations.reconciliations import start_reconciliation
 from service.operations.status import look as look_at_all
+from service.schemas import OPERATOR
 
 PATH = "/ops"
 
@@ -35,4 +36,5 @@ def operations(settings: Settings) -> Router:
             replay_letters,
         ],
         guards=[operators_only(settings.admin_token)],
+        security=[{OPERATOR: []}],
     )

@@ -54,6 +54,8 @@ async def test_document(service: Served) -> None:
         for methods in paths.values()
         for operation in methods.values()
     )
+    assert paths["/ops/backfills"]["post"]["security"] == [{"operator": []}]
+    assert "security" not in paths["/health/live"]["get"]
     assert SECRET not in reply.body.decode()
     assert TOKEN not in reply.body.decode()
 
