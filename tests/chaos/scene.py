@@ -16,8 +16,10 @@ from tests.chaos.tail import Tail
 from tests.simulator.control import Control
 from tests.simulator.switchboard import Fault
 from tests.support.program import Program
+from tests.support.waiting import until
 
 STOPPED_WITHIN_S = 25.0
+STOPPED_SOON_S = 1.0
 
 
 @dataclass
@@ -99,6 +101,17 @@ class Scene:
         """Change a setting of the ledger's Redis while it runs."""
         answer = await command(self.running.redis, "CONFIG", "SET", name, value)
         assert msgspec.convert(answer, bytes) == b"OK"
+
+
+async def is_stopped(pid: int | None) -> bool:
+    """Tell whether `ps` shows a process as stopped, which may take it a moment."""
+
+    async def shown() -> bool:
+        return pid is not None and state_of(pid).startswith("T")
+
+    with contextlib.suppress(TimeoutError):
+        await until(shown, timeout_s=STOPPED_SOON_S)
+    return await shown()
 
 
 def state_of(pid: int) -> str:

@@ -110,8 +110,8 @@ async def _counts(scene: Scene) -> dict[str, int]:
     return (await scene.hubspot.requests()).accounts[scene.running.portal_id].by_operation
 
 
-TIGHT: Final = 150
-"""Requests per 10 s: a fifth of what the load would ask for."""
+TIGHT: Final = 60
+"""Requests per 10 s: far less than there is to ask."""
 TIGHT_S: Final = 10.0
 
 WINDOWS: Final = (

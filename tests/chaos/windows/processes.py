@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.chaos.deployment import Layout
-from tests.chaos.scene import Scene, state_of
+from tests.chaos.scene import Scene, is_stopped
 from tests.chaos.window import Proof, Strike, Window
 from tests.support.program import Program
 
@@ -59,7 +59,7 @@ async def _freeze(scene: Scene) -> Proof:
     for worker in scene.rng.sample(scene.running.workers, k=len(scene.running.workers)):
         await scene.moment()
         await worker.pause()
-        frozen += worker.pid is not None and state_of(worker.pid).startswith("T")
+        frozen += await is_stopped(worker.pid)
         await scene.scaled(FROZEN_S)
         await worker.resume()
     return Proof(count=frozen, what="workers seen stopped by ps", needed=3)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from tests.chaos.deployment import Layout
-from tests.chaos.scene import Scene, state_of
+from tests.chaos.scene import Scene, is_stopped
 from tests.chaos.window import Proof, Strike, Window
 
 TIMES: Final = 2
@@ -34,7 +34,7 @@ def _freeze(seconds: float) -> Strike:
         server = scene.running.server
         await scene.moment()
         await asyncio.to_thread(server.pause)
-        stopped = server.pid is not None and state_of(server.pid).startswith("T")
+        stopped = await is_stopped(server.pid)
         await scene.scaled(seconds)
         await asyncio.to_thread(server.resume)
         scene.over()
