@@ -11,6 +11,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -30,8 +31,18 @@ from jobs.reconciliation.runs import CLOCKS_APART_MS, Ask
 CHUNK: Final = 500
 """Calls marked by one commit."""
 
-Mend = Callable[[Mapping[int, Loss]], Awaitable[None]]
-"""Makes up for losses, by the place of their pulse."""
+
+@dataclass(frozen=True)
+class Server:
+    """A Redis to look after."""
+
+    name: str
+    pulses: Sequence[Pulse]
+    found: Callable[[int], Awaitable[object]]
+    """What every process does that finds a loss, given the place of its pulse."""
+    mend: Callable[[Mapping[int, Loss]], Awaitable[None]]
+    """Makes up for losses, by the place of their pulse; one worker does."""
+
 
 _log = structlog.get_logger(__name__)
 
@@ -39,25 +50,27 @@ _log = structlog.get_logger(__name__)
 async def mend_forever(context: Context, worker: str) -> None:
     """Look whether the Redis of the ledger and that of the streams lost data, until cancelled."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(
-            _watch(context, worker, "ledger", [context.pulse], partial(mend_ledger, context))
-        )
-        tasks.create_task(
-            _watch(
-                context, worker, "streams", context.stream.pulses, partial(mend_streams, context)
-            )
-        )
+        ledger = Server("ledger", [context.pulse], _pass, partial(mend_ledger, context))
+        tasks.create_task(_watch(context, worker, ledger))
+        # A ticket takes the partition's clock to where this process has seen it.
+        lift, pulses = context.stream.ticket, context.stream.pulses
+        streams = Server("streams", pulses, lift, partial(mend_streams, context))
+        tasks.create_task(_watch(context, worker, streams))
 
 
-async def _watch(
-    context: Context, worker: str, server: str, pulses: Sequence[Pulse], mend: Mend
-) -> None:
-    look_s, presence = context.timing.look_ms / 1000, Presence(server)
+async def _pass(_place: int) -> None:
+    """Do nothing: what a worker commits to the ledger is not its own to make again."""
+
+
+async def _watch(context: Context, worker: str, server: Server) -> None:
+    look_s, presence = context.timing.look_ms / 1000, Presence(server.name)
     while True:
-        context.liveness.beat(f"look at the {server}", context.timing.mend_lease_ms / 1000 + TURN_S)
+        context.liveness.beat(
+            f"look at the {server.name}", context.timing.mend_lease_ms / 1000 + TURN_S
+        )
         pause_s = look_s
         try:
-            await _look(worker, pulses, mend)
+            await _look(worker, server)
         except (RedisError, OSError, TimeoutError) as error:
             presence.away(error)
             context.liveness.wait(TURN_S)
@@ -67,18 +80,19 @@ async def _watch(
         await asyncio.sleep(pause_s * random.uniform(0.8, 1.0))  # noqa: S311 - spreads, not secret
 
 
-async def _look(worker: str, pulses: Sequence[Pulse], mend: Mend) -> None:
-    """Look at each pulse once, and mend what nobody else does."""
+async def _look(worker: str, server: Server) -> None:
+    """Look at each pulse once, tell of what this process lost, and mend what nobody else does."""
     losses: dict[int, Loss] = {}
-    for place, pulse in enumerate(pulses):
+    for place, pulse in enumerate(server.pulses):
         loss = await pulse.look()
-        pulse.finding()  # nothing of what a worker commits is its own to make again
+        if pulse.finding() == "lost":
+            await server.found(place)
         if loss is not None and await pulse.take(worker):
             losses[place] = loss
     if losses:
-        await mend(losses)
+        await server.mend(losses)
         for place, loss in losses.items():
-            await pulses[place].mended(loss)
+            await server.pulses[place].mended(loss)
 
 
 async def mend_ledger(context: Context, losses: Mapping[int, Loss]) -> None:

@@ -18,6 +18,7 @@ from jobs.live.fetch import fetch_calls
 from jobs.live.mending import mend_forever
 from jobs.reconciliation.runs import CLOCKS_APART_MS
 from jobs.redis import command, connect
+from jobs.stream.stream import Stream
 from service.embedded.server import EmbeddedRedis
 from tests.simulator.control import Control
 from tests.simulator.process import Running
@@ -181,6 +182,25 @@ async def test_streams_flushed_alone(deployment: Deployment, control: Control) -
 
     assert after.data.call == before.data.call
     assert after.sequence > before.sequence
+
+
+async def test_clock_outlives_its_server(deployment: Deployment) -> None:
+    """A partition's clock goes on above what any process has seen, for processes that are new too.
+
+    Also where the server's own time is behind.
+    """
+    first, second = (worker.stream for worker in deployment.workers)
+    ahead = await first.ticket(0) + 3_600_000
+    second.witness(0, ahead)
+    await flush(deployment.streams)
+    async with connect(deployment.streams.url) as redis:
+
+        async def is_ahead() -> bool:
+            return int(await redis.get("clock:{0}") or 0) >= ahead
+
+        await until(is_ahead)
+        newcomer = Stream(redis, "", deployment.worker.timing, 1)
+        assert await newcomer.ticket(0) > ahead
 
 
 async def test_streams_tail_lost(deployment: Deployment, control: Control) -> None:

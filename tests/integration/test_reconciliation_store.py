@@ -155,6 +155,23 @@ async def publish(stream: Stream, call_id: str, *, generation: int = 1, gone: bo
     assert isinstance(outcome, Published)
 
 
+async def test_a_comparison_moves_the_clock_on(
+    redis: Redis, namespace: str, stream: Stream
+) -> None:
+    """What is confirmed is confirmed above all that the process has seen, if the clock was lost."""
+    await publish(stream, "1")
+    partition = stream.partition_of(PORTAL, "1")
+    ahead = stream.seen(partition) + 3_600_000
+    stream.witness(partition, ahead)
+    await redis.delete(f"{namespace}:clock:{{{partition}}}")
+    comparer = Comparer(redis, namespace, stream)
+
+    (found,) = await comparer.compare(PORTAL, 1, [View("1", "live", 100, LIVE)], confirms=True)
+
+    assert found.stamp >= ahead
+    assert stream.seen(partition) >= ahead
+
+
 @pytest.mark.parametrize(
     ("view", "outcome"),
     [
