@@ -8,9 +8,9 @@ from tests.chaos.campaign import chosen
 from tests.chaos.conduct import conduct
 from tests.chaos.report import details
 
-pytestmark = [pytest.mark.one_redis, pytest.mark.timeout(110)]
+pytestmark = [pytest.mark.one_redis, pytest.mark.timeout(180)]
 
-SHORT: Final = ("worker-sigkill", "redis-sigkill", "redis-full", "net-reset")
+SHORT: Final = ("worker-sigkill", "redis-sigkill", "redis-truncated", "net-reset")
 
 
 @pytest.mark.parametrize("name", SHORT)

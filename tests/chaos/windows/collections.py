@@ -80,7 +80,7 @@ async def _imported(scene: Scene) -> dict[int, int]:
 async def _churn(scene: Scene, links: dict[int, int], beside: list[int]) -> int:
     """Give some of the calls a deal, and take that of others."""
     deeds: list[Deed] = []
-    for call_id in scene.rng.sample(beside, k=min(12, len(beside))):
+    for call_id in scene.rng.sample(beside, k=min(25, len(beside))):
         if held := links[call_id]:
             deeds.append(Dissociate(call_id, "deals", held))
             links[call_id] = 0
