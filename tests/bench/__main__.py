@@ -23,7 +23,7 @@ def arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--runs", type=int, default=latency.RUNS, help="runs of the latency measurement")
     add("--changes", type=int, default=30, help="changes of each run")
-    add("--bursts", type=int, default=3, help="bursts of each kind")
+    add("--bursts", type=int, default=2, help="bursts of each kind")
     add("--calls", type=int, default=300_000, help="most calls whose memory is measured")
     add("--full", action="store_true", help="fairness, a backlog and many accounts as well")
     return parser
