@@ -84,6 +84,8 @@ class Context:
     """Whether the worker's loops and jobs make progress."""
     quiet: Quiet = field(default_factory=Quiet)
     """Keeps the log readable where every call meets the same error."""
+    connected_at: dict[int, int] = field(default_factory=dict[int, int])
+    """Portal -> since when it has been connected, as was last seen, in Redis' epoch ms."""
     _generations: dict[int, int] = field(default_factory=dict[int, int])
     """Portal -> the projection generation that the streams hold, where they refused ours."""
     _followed: dict[int, int] = field(default_factory=dict[int, int])

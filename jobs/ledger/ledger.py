@@ -263,9 +263,13 @@ class Ledger:
         """Say that the worker stops."""
         await self._redis.zrem(f"{self._prefix}fleet", f"{worker}:{slots}")
 
-    async def connect(self, portal_id: int) -> list[Bell]:
-        """Let the portal's calls be read, and forget its sleep; return the doorbells to ring."""
-        return await self._change(portal_id, "connect")
+    async def connect(self, portal_id: int, *, connected_at: int = 0) -> list[Bell]:
+        """Let the portal's calls be read, and forget its sleep; return the doorbells to ring.
+
+        A portal that is not known, as after Redis lost its data, counts as connected since
+        `connected_at`, in Redis' epoch ms; 0 = from now on.
+        """
+        return await self._change(portal_id, "connect", number=connected_at)
 
     async def door(self, portal_id: int) -> Door:
         """Return whether the portal's calls may be read."""
@@ -291,16 +295,16 @@ class Ledger:
 
     async def sleep(self, portal_id: int, sleep_ms: int, why: str) -> None:
         """Read none of the portal's calls for `sleep_ms`."""
-        await self._change(portal_id, "sleep", sleep_ms=sleep_ms, why=why)
+        await self._change(portal_id, "sleep", number=sleep_ms, why=why)
 
     async def wake(self, portal_id: int) -> list[Bell]:
         """End the portal's sleep; return the doorbells to ring."""
         return await self._change(portal_id, "wake")
 
     async def _change(
-        self, portal_id: int, action: str, *, sleep_ms: int = 0, why: str = ""
+        self, portal_id: int, action: str, *, number: int = 0, why: str = ""
     ) -> list[Bell]:
         answer = await self._portal(
-            [self._portals], [*self._constants, str(portal_id), action, sleep_ms, why]
+            [self._portals], [*self._constants, str(portal_id), action, number, why]
         )
         return decode(answer, list[Bell])

@@ -95,8 +95,14 @@ async def open_static(context: Context, *, again: bool = False) -> None:
     if static is None:
         return
     portal_id = await static.owner()
-    if again or not (await context.ledger.door(portal_id)).connected_at:
-        await context.doorbells.ring(await context.ledger.connect(portal_id))
+    connected_at = (await context.ledger.door(portal_id)).connected_at
+    if connected_at:
+        context.connected_at[portal_id] = connected_at
+    if again or not connected_at:
+        # What changed since then belongs on the stream, also when Redis has forgotten that.
+        before = context.connected_at.get(portal_id, 0)
+        bells = await context.ledger.connect(portal_id, connected_at=before)
+        await context.doorbells.ring(bells)
 
 
 async def announce_streams(context: Context) -> None:

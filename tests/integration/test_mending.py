@@ -16,6 +16,7 @@ from jobs.ledger.hints import Hint
 from jobs.ledger.messages import Mark
 from jobs.live.fetch import fetch_calls
 from jobs.live.mending import mend_forever
+from jobs.live.sweep import open_static
 from jobs.reconciliation.runs import CLOCKS_APART_MS
 from jobs.redis import command, connect
 from jobs.stream.stream import Stream
@@ -230,14 +231,19 @@ async def test_streams_tail_lost(deployment: Deployment, control: Control) -> No
 
 
 async def test_ledger_flushed_alone(deployment: Deployment, control: Control) -> None:
-    """The settings' account is opened again, and a full round is asked for."""
+    """The settings' account is opened again, as of when it was, and a full round is asked for."""
     await deployment.publish(await create(control, deployment))
+    for worker in deployment.workers:
+        await open_static(worker)
+    before = await deployment.worker.ledger.door(deployment.portal_id)
     with capture_logs() as logs:
         await flush(deployment.ledger)
         assert await deployment.asked() == {"since": 0, "full": True}
         await deployment.is_mended(deployment.ledger, "ledger:pulse")
 
-    assert (await deployment.worker.ledger.door(deployment.portal_id)).open
+    door = await deployment.worker.ledger.door(deployment.portal_id)
+    assert door.open
+    assert door.connected_at == before.connected_at
     told = [entry["event"] for entry in logs if entry["event"].endswith("lost data")]
     assert told == ["the ledger's Redis lost data"]
 

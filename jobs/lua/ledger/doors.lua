@@ -2,9 +2,10 @@
 --
 -- Marks of a portal that is not open are kept and ring nothing.
 
-local function open_door(portal)
+-- Opens a portal, and counts it as connected since then if it is not known: `since` in ms, nil = now.
+local function open_door(portal, since)
   local key = prefix .. portal
-  if redis.call('HSETNX', key, 'connected_at', now) == 1 then
+  if redis.call('HSETNX', key, 'connected_at', since or now) == 1 then
     redis.call('SADD', prefix .. 'newcomers', portal)
   end
   redis.call('HSET', key, 'open', 1)

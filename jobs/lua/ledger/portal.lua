@@ -2,7 +2,8 @@
 --
 -- ARGV[3]  portal
 -- ARGV[4]  'connect' | 'disconnect' | 'wake' | 'sleep'
--- ARGV[5]  for sleep: how long, in ms
+-- ARGV[5]  for sleep: how long, in ms; for connect: since when it has been connected where that is not
+--          known here, in epoch ms, 0 = now
 -- ARGV[6]  for sleep and disconnect: why
 -- Answer   msgpack array of doorbells to ring
 --
@@ -11,7 +12,10 @@
 local portal, action = ARGV[3], ARGV[4]
 local key = prefix .. portal
 
-if action == 'connect' then return cmsgpack.pack(open_door(portal)) end
+if action == 'connect' then
+  local since = tonumber(ARGV[5])
+  return cmsgpack.pack(open_door(portal, since > 0 and math.min(since, now) or now))
+end
 if action == 'disconnect' then
   close_door(portal, ARGV[6])
 elseif action == 'wake' then
