@@ -104,7 +104,7 @@ async def reconciling(  # noqa: PLR0913, PLR0917 - where all of it is
         hubspot_rate_limit=1_000_000,
         call_properties=("hs_call_title", "hs_call_body"),
         call_associations=("contacts", "companies"),
-        timing_scale=0.02,
+        timing_scale=0.1,
     )
     async with open_context(settings, slots=20) as context:
         await context.ledger.connect(portal_id)
