@@ -16,7 +16,7 @@ TRANSIENT = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
 class _Prompt(AbstractConnection):
-    """A connection that keeps cancellations.
+    """A connection that keeps cancellations, and whose failures are Redis' own errors.
 
     redis-py sends with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that
     comes at the moment when sending is done: a task told to stop would run on for ever.
@@ -29,7 +29,15 @@ class _Prompt(AbstractConnection):
     ) -> None:
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
-        await super().send_packed_command(command, check_health)
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            if "closed" not in str(error):
+                raise
+            # uvloop's word for a connection that was reset before we wrote to it.
+            await self.disconnect(nowait=True)
+            msg = "the connection was reset"
+            raise RedisConnectionError(msg) from error
         if task and task.cancelling() > before:
             await self.disconnect(nowait=True)
             raise asyncio.CancelledError

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 from redis.asyncio import Redis
 
 from jobs.redis import command, pool
@@ -24,3 +25,19 @@ async def test_a_command_is_answered_once_the_server_is_back(
         await asyncio.sleep(0.2)  # some attempts are refused meanwhile
         await asyncio.to_thread(server.start)
         assert await asking
+
+
+@pytest.mark.one_redis
+def test_a_reset_connection_is_replaced(make_redis: MakeRedis) -> None:
+    """Where uvloop refuses to write to a connection that was reset, another one is made."""
+    server = make_redis(port=0)
+
+    async def ask_after_reset() -> object:
+        connections = pool(server.url, retries=3)
+        async with Redis.from_pool(connections) as redis:
+            await redis.ping()
+            (connection,) = vars(connections)["_available_connections"]
+            vars(connection)["_writer"].transport.abort()
+            return await command(redis, "PING")
+
+    assert uvloop.run(ask_after_reset())
