@@ -94,7 +94,8 @@ class Scene:
         """Start what has ended by itself, which counts as work by hand."""
         for program in self.running.programs:
             if not await program.running():
-                self.manual.append(f"{program.name} had ended and was started")
+                said = program.text().splitlines()[-1:]
+                self.manual.append(f"{program.name} had ended and was started: {said}")
                 await program.start()
 
     async def set_redis(self, name: str, value: str | int) -> None:
