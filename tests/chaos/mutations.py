@@ -225,8 +225,8 @@ MUTATIONS: Final = (
         patches=[
             Patch(
                 "jobs/live/mending.py",
-                "    if losses:\n        await mend(losses)\n",
-                "    if losses:\n",
+                "        await server.mend(losses)\n",
+                "",
             )
         ],
         windows=["streams-truncated"],
