@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import msgspec
 from redis.asyncio import Redis
@@ -10,6 +11,7 @@ from jobs.backfill.operate import Backfills
 from jobs.config.settings import Settings
 from jobs.deadletters.box import Box
 from jobs.deadletters.envelope import Envelope
+from jobs.headroom import Headroom
 from jobs.ledger.ledger import Ledger, pulse_of
 from jobs.outliving import running
 from jobs.queue import Doorbells, Turns, connect_queue
@@ -30,6 +32,7 @@ from service.health import Checks, RedisProbe
 from service.oauth.opening import open_installs
 from service.oauth.routes import InstallRoutes
 from service.operations.dead_letters import DeadLetters
+from service.start_up import tell_of_redis
 
 
 class ServiceContext(msgspec.Struct, frozen=True):
@@ -74,6 +77,7 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         # One retry: it mends a connection that a restart of Redis broke, and is soon over.
         probed = connect(settings.redis_url, retries=1)
         stack.push_async_callback(probed.aclose)
+        headroom = Headroom(probed, "ledger", timing)
         queue = connect_queue(settings.redis_url, settings.namespace, "live")
         stack.push_async_callback(queue.aclose, close_connection_pool=True)
         doorbells = Doorbells(queue, settings.namespace)
@@ -83,9 +87,13 @@ async def open_context(settings: Settings, verifier: Verifier) -> AsyncGenerator
         await stack.enter_async_context(committer.running())
         refusals = Refusals(counters, probed, settings.namespace, timing)
         await stack.enter_async_context(running(refusals=refusals.tell_forever))
+        await stack.enter_async_context(
+            running(headroom=headroom.watch, told=partial(tell_of_redis, settings))
+        )
+        bodies = BodyReader(settings.max_body, timing)
         yield ServiceContext(
-            FrontDoor(verifier, committer, BodyReader(settings.max_body, timing), counters),
-            Checks(committer, RedisProbe(probed, settings.namespace, timing)),
+            FrontDoor(verifier, committer, bodies, counters, headroom=headroom),
+            Checks(committer, RedisProbe(probed, settings.namespace, timing), headroom),
             counters,
             await open_installs(settings, timing, doorbells, stack),
             _backfills(settings, timing, stack),

@@ -16,6 +16,7 @@ from litestar.datastructures import State
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from jobs.headroom import WORD, Headroom
 from jobs.redis import command
 from jobs.timing import Timing
 from service.front_door.marking import Committer
@@ -65,9 +66,12 @@ class RedisProbe:
 class Checks:
     """What the probes ask."""
 
-    def __init__(self, committer: Committer, redis: RedisProbe) -> None:
+    def __init__(
+        self, committer: Committer, redis: RedisProbe, headroom: Headroom | None = None
+    ) -> None:
         self._committer = committer
         self._redis = redis
+        self._headroom = headroom
 
     def live(self) -> Health:
         """Whether the process makes progress; if not, only a restart helps."""
@@ -83,6 +87,8 @@ class Checks:
         down = dict(self.live().down)
         if outage := await self._redis.outage():
             down["redis"] = outage
+        elif self._headroom is not None and self._headroom.tight:
+            down["redis"] = WORD
         return _health(down)
 
 

@@ -20,6 +20,7 @@ from service.doctor import public_url
 from service.doctor.findings import Finding, Notes
 from service.doctor.public_url import Reply, examine_public_url, judge_address, judge_signed
 from tests.support.checkup import answer_of, answering, levels, short, todo
+from tests.support.redis import keys_in
 from tests.support.served import SECRET, Served, served
 
 pytestmark = pytest.mark.one_redis
@@ -63,7 +64,7 @@ async def test_a_service_takes_it(service: Served, redis: Redis) -> None:
     assert found["signature 2 of 2"][0] == "ok"
     assert found["forgery"] == ("ok", "a notification without a signature is refused")
     assert found["address"][0] == "warning"
-    assert [key for key in await redis.keys() if b"ledger" in key or b"dead" in key] == []
+    assert [key for key in await keys_in(redis) if b"ledger" in key or b"dead" in key] == []
 
 
 @pytest.mark.parametrize("versions", [("v2",), ("v1",), ("v3", "v2", "v1")])
