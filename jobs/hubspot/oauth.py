@@ -24,7 +24,9 @@ _REFUSALS: Final = frozenset({400, 401, 403})
 _APP: Final = frozenset(
     {"BAD_CLIENT_ID", "BAD_CLIENT_SECRET", "invalid_client", "unauthorized_client"}
 )
-_GRANT: Final = frozenset({"BAD_REFRESH_TOKEN", "BAD_AUTH_CODE", "invalid_grant"})
+_GRANT: Final = frozenset(
+    {"BAD_REFRESH_TOKEN", "BAD_AUTH_CODE", "BAD_CODE_VERIFIER", "invalid_grant"}
+)
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):

@@ -202,7 +202,7 @@ async def test_refusals_are_logged(redis_url: str) -> None:
     assert abs(lines[0]["skew_ms"] + 400_000) < 5_000
     assert SECRET not in log
     assert "propertyChange" not in log
-    assert "512" not in log
+    assert "objectId" not in log
 
 
 async def test_rotation_and_older_versions(redis_url: str) -> None:
