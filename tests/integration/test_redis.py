@@ -1,6 +1,7 @@
 """Clients of Redis outlive their server's restart."""
 
 import asyncio
+from operator import attrgetter
 
 import pytest
 import uvloop
@@ -37,7 +38,7 @@ def test_a_reset_connection_is_replaced(make_redis: MakeRedis) -> None:
         async with Redis.from_pool(connections) as redis:
             await redis.ping()
             (connection,) = vars(connections)["_available_connections"]
-            vars(connection)["_writer"].transport.abort()
+            attrgetter("_writer.transport")(connection).abort()
             return await command(redis, "PING")
 
     assert uvloop.run(ask_after_reset())
