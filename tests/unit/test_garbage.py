@@ -20,10 +20,12 @@ from tests.support.commands import COMPLETE
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> Generator[None]:
-    """Begin and end with nothing exempt."""
+    """Begin and end with nothing exempt, and with Python's own thresholds."""
+    thresholds = gc.get_threshold()
     gc.unfreeze()
     yield
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 class Ring:
@@ -46,6 +48,15 @@ def test_what_exists_is_not_looked_at_again() -> None:
     after = Ring()
     assert not is_looked_at(before)
     assert is_looked_at(after)
+
+
+def test_pages_bring_no_collection_about() -> None:
+    """What a page of a hundred calls makes at once is too little for a collection."""
+    keep_for_good()
+    before = gc.get_stats()[0]["collections"]
+    page = [[number] for number in range(15_000)]
+    assert gc.get_stats()[0]["collections"] == before
+    assert len(page) == 15_000
 
 
 def test_garbage_of_the_start_is_freed() -> None:
